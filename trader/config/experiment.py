@@ -1,0 +1,88 @@
+"""An experiment: the whole YAML file as one frozen value."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from trader.config.agent import A2cConfig, AgentConfig, DqnConfig
+from trader.config.base import Fraction, PositiveInt, Section
+from trader.config.data import (
+    DataConfig,
+    FeatureConfig,
+    LogReturnFeature,
+    MacdFeature,
+    RsiFeature,
+    VolatilityFeature,
+)
+from trader.config.env import EnvConfig
+
+
+class TrainConfig(Section):
+    """How long to train, how often to look, what to keep. All counts are environment steps summed over environments."""
+
+    total_timesteps: PositiveInt = 500_000
+    n_envs: int = Field(16, ge=1, le=65_536, description="environments stepped as one batch")
+    eval_freq: PositiveInt = Field(25_000, description="steps between validations (and rows of metrics.csv)")
+    save_freq: PositiveInt = Field(50_000, description="steps between periodic checkpoints")
+    keep_checkpoints: PositiveInt = Field(5, description="newest periodic checkpoints kept; best and last always are")
+    early_stopping_patience: PositiveInt | None = Field(
+        None, description="validations without a new best before a seed stops; null = never"
+    )
+
+
+class EvaluationConfig(Section):
+    """How results are judged."""
+
+    risk_free_rate: float = Field(0.0, gt=-1, lt=1, description="per year, simple")
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="level of every interval")
+
+
+def default_features() -> list[FeatureConfig]:
+    """Return the features an experiment without a `features` section uses."""
+    return [
+        LogReturnFeature(name="log_return"),
+        VolatilityFeature(name="volatility"),
+        RsiFeature(name="rsi"),
+        MacdFeature(name="macd"),
+    ]
+
+
+class Experiment(Section):
+    """Every key of an experiment file."""
+
+    name: str = Field("experiment", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$", description="folder under runs/")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="seed of the first seed folder; seed-k uses seed + k")
+    seeds: int = Field(5, ge=1, le=1000, description="independent repetitions")
+    data: DataConfig
+    features: list[FeatureConfig] = Field(default_factory=default_features, min_length=1)
+    env: EnvConfig = Field(default_factory=lambda: EnvConfig())
+    agent: AgentConfig = Field(default_factory=lambda: DqnConfig(name="dqn"))
+    train: TrainConfig = Field(default_factory=lambda: TrainConfig())
+    evaluation: EvaluationConfig = Field(default_factory=lambda: EvaluationConfig())
+    backend: Literal["tensorflow"] = Field("tensorflow", description="compiler and array library under Keras")
+
+    @model_validator(mode="after")
+    def _steps_fit(self) -> Experiment:
+        n_envs, agent = self.train.n_envs, self.agent
+        if isinstance(agent, DqnConfig):
+            if agent.train_freq % n_envs and n_envs % agent.train_freq:
+                raise ValueError(
+                    f"agent.train_freq ({agent.train_freq}) must divide train.n_envs ({n_envs}) or be a multiple of it"
+                )
+            if agent.buffer_size < n_envs:
+                raise ValueError(f"agent.buffer_size ({agent.buffer_size}) must be at least train.n_envs ({n_envs})")
+            if agent.learning_starts >= self.train.total_timesteps:
+                raise ValueError(
+                    f"agent.learning_starts ({agent.learning_starts}) must be below"
+                    f" train.total_timesteps ({self.train.total_timesteps})"
+                )
+        elif not isinstance(agent, A2cConfig):
+            if self.env.max_episode_duration is None:
+                raise ValueError("agent reinforce plays fixed-length episodes: env.max_episode_duration must be a number")
+            if (agent.episodes_per_update or n_envs) % n_envs:
+                raise ValueError(
+                    f"agent.episodes_per_update ({agent.episodes_per_update}) must be a multiple of train.n_envs ({n_envs})"
+                )
+        return self
