@@ -1,0 +1,1 @@
+"""From a path of targets to numbers: ledger, metrics, backtest."""
