@@ -1,0 +1,102 @@
+"""Index replay: a transition is where it happened, not what was seen.
+
+Windows are gathered from the market when a batch is drawn, so a transition takes 12 float32 columns = 48 bytes instead
+of two whole observations. Row: `t, code, reward, discount`, account features before and after the step. `code` packs
+asset, rung and action into one integer; integers up to 2²⁴ are exact in float32. Storage is one Keras variable, which
+each backend updates in place; the cursor belongs to the carry.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+from trader import backend
+
+NUM_ACCOUNT = 4
+NUM_COLUMNS = 4 + 2 * NUM_ACCOUNT
+BYTES_PER_TRANSITION = 4 * NUM_COLUMNS
+MAX_EXACT = 2**24
+
+
+class Transitions(NamedTuple):
+    """A batch of B transitions; time limits are not terminations, so `discount` stays gamma there.
+
+    Attributes:
+        asset, t, rung, action: int32 `[B]`, before the step.
+        reward, discount: float32 `[B]`.
+        account, next_account: float32 `[B, 4]` account features before and after the step.
+    """
+
+    asset: Any
+    t: Any
+    rung: Any
+    action: Any
+    reward: Any
+    discount: Any
+    account: Any
+    next_account: Any
+
+
+class Layout(NamedTuple):
+    """Sizes that pack `(asset, rung, action)` into one code; `rung` counts from −1 (no target yet)."""
+
+    num_rungs: int
+    num_actions: int
+
+
+class Cursor(NamedTuple):
+    """Where the next row goes and how many are filled, int32 scalars."""
+
+    position: Any
+    size: Any
+
+
+def check_exact(num_assets: int, num_rows: int, layout: Layout) -> None:
+    """Raise ValueError when an index of this market would not be exact in float32."""
+    largest = max(num_rows, num_assets * (layout.num_rungs + 1) * layout.num_actions)
+    if largest >= MAX_EXACT:
+        raise ValueError(f"replay indices go up to {largest}, float32 is exact below {MAX_EXACT}")
+
+
+def init(capacity: int) -> tuple[keras.Variable, Cursor]:
+    """Return empty storage `[capacity, 12]` and its cursor."""
+    storage = keras.Variable(
+        ops.zeros((capacity, NUM_COLUMNS), "float32"), trainable=False, dtype="float32", name="replay"
+    )
+    return storage, empty()
+
+
+def empty() -> Cursor:
+    """Return the cursor of an empty replay."""
+    return Cursor(ops.zeros((), "int32"), ops.zeros((), "int32"))
+
+
+def add(storage: keras.Variable, cursor: Cursor, layout: Layout, batch: Transitions) -> Cursor:
+    """Write N transitions over the oldest ones; the capacity must be a multiple of N."""
+    code = (batch.asset * (layout.num_rungs + 1) + batch.rung + 1) * layout.num_actions + batch.action
+    scalars = [ops.cast(batch.t, "float32"), ops.cast(code, "float32"), batch.reward, batch.discount]
+    rows = ops.concatenate([ops.stack(scalars, axis=1), batch.account, batch.next_account], axis=1)
+    capacity, n = storage.shape[0], rows.shape[0]
+    storage.assign(ops.slice_update(storage.value, (cursor.position, ops.zeros((), "int32")), rows))
+    return Cursor((cursor.position + n) % capacity, ops.minimum(cursor.size + n, capacity))
+
+
+def sample(storage: keras.Variable, cursor: Cursor, layout: Layout, batch_size: int, key: Any) -> Transitions:
+    """Return `batch_size` transitions drawn uniformly with replacement from the filled rows."""
+    chosen = backend.randint(key, (batch_size,), ops.maximum(cursor.size, 1))
+    rows = ops.take(storage.value, chosen, axis=0)
+    code = ops.cast(rows[:, 1], "int32")
+    cell = code // layout.num_actions
+    return Transitions(
+        asset=cell // (layout.num_rungs + 1),
+        t=ops.cast(rows[:, 0], "int32"),
+        rung=cell % (layout.num_rungs + 1) - 1,
+        action=code % layout.num_actions,
+        reward=rows[:, 2],
+        discount=rows[:, 3],
+        account=rows[:, 4 : 4 + NUM_ACCOUNT],
+        next_account=rows[:, 4 + NUM_ACCOUNT :],
+    )

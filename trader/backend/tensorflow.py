@@ -1,0 +1,106 @@
+"""The seam on TensorFlow: XLA-compiled functions over variables that change in place.
+
+Keys are int32 `[2]` tensors. Every draw names its algorithm (Philox): only then do eager and compiled code agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+# Longer loops stay loops: unrolling them costs compile time and gains nothing.
+_UNROLLED_STEPS = 8
+
+
+def compiled(function: Callable[..., Any], variables: Sequence[Any]) -> Callable[..., Any]:
+    """Return `function` compiled as a whole; `variables` (all that it reads or changes) change in place."""
+    del variables  # the JAX seam lifts them into arguments; TensorFlow captures them
+    return tf.function(function, jit_compile=True, autograph=False)
+
+
+def repeat(function: Callable[[Any], Any], carry: Any, n: Any, variables: Sequence[Any]) -> Any:
+    """Return `carry` after `n` (int or int32 scalar) applications of `function`."""
+    del variables
+    n = tf.convert_to_tensor(n, tf.int32)
+    return tf.while_loop(lambda i, _: i < n, lambda i, c: (i + 1, function(c)), (tf.constant(0), carry))[1]
+
+
+def scan(function: Callable[[Any], tuple[Any, Any]], carry: Any, n: int, variables: Sequence[Any]) -> tuple[Any, Any]:
+    """Return the last carry and the outputs of `n` steps of `carry -> (carry, outputs)`, stacked on a new first axis."""
+    del variables
+    if n <= _UNROLLED_STEPS:
+        outputs = []
+        for _ in range(n):
+            carry, y = function(carry)
+            outputs.append(y)
+        return carry, tf.nest.map_structure(lambda *leaves: tf.stack(leaves), *outputs)
+    return _looped_scan(function, carry, n)
+
+
+def _looped_scan(function: Callable[[Any], tuple[Any, Any]], carry: Any, n: int) -> tuple[Any, Any]:
+    shapes = tf.function(function, autograph=False).get_concrete_function(carry).structured_outputs[1]
+    arrays = tf.nest.map_structure(
+        lambda leaf: tf.TensorArray(leaf.dtype, size=n, element_shape=leaf.shape), shapes
+    )
+
+    def body(i: Any, c: Any, written: Any) -> tuple[Any, Any, Any]:
+        c, y = function(c)
+        flat = [array.write(i, leaf) for array, leaf in zip(tf.nest.flatten(written), tf.nest.flatten(y), strict=True)]
+        return i + 1, c, tf.nest.pack_sequence_as(written, flat)
+
+    _, carry, arrays = tf.while_loop(
+        lambda i, *_: i < n, body, (tf.constant(0), carry, arrays), maximum_iterations=n
+    )
+    return carry, tf.nest.map_structure(lambda array: array.stack(), arrays)
+
+
+def value_and_grad(loss: Callable[..., tuple[Any, Any]], variables: Sequence[Any]) -> Callable[..., Any]:
+    """Return a function of the same arguments giving `((loss, auxiliary), gradients)` with respect to `variables`."""
+
+    def evaluate(*arguments: Any) -> tuple[tuple[Any, Any], list[Any]]:
+        values = [variable.value for variable in variables]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(values)
+            value, auxiliary = loss(*arguments)
+        return (value, auxiliary), tape.gradient(value, values)
+
+    return evaluate
+
+
+def key(seed: int) -> Any:
+    """Return the key of a seed (0 … 2³¹ − 1)."""
+    return tf.constant([seed, 0], tf.int32)
+
+
+def split(parent: Any, n: int) -> list[Any]:
+    """Return `n` new keys; the parent must not be used again."""
+    keys = tf.random.stateless_uniform([n, 2], seed=parent, minval=None, maxval=None, dtype=tf.int32, alg="philox")
+    return list(tf.unstack(keys))
+
+
+def fold_in(parent: Any, number: Any) -> Any:
+    """Return the key that belongs to `number` under `parent`; equal arguments give equal keys."""
+    moved = parent + tf.stack([tf.constant(0, tf.int32), tf.cast(number, tf.int32)])
+    return split(moved, 1)[0]
+
+
+def uniform(k: Any, shape: Sequence[int]) -> Any:
+    """Return float32 draws from [0, 1) with 24 random bits each."""
+    bits = tf.random.stateless_uniform(shape, seed=k, minval=None, maxval=None, dtype=tf.int32, alg="philox")
+    return tf.cast(tf.bitwise.right_shift(tf.bitcast(bits, tf.uint32), 8), tf.float32) * (1.0 / 2**24)
+
+
+def randint(k: Any, shape: Sequence[int], high: Any) -> Any:
+    """Return int32 draws from 0 … `high` − 1; the bias is below `high` / 2³¹."""
+    bits = tf.random.stateless_uniform(shape, seed=k, minval=None, maxval=None, dtype=tf.int32, alg="philox")
+    positive = tf.bitwise.bitwise_and(bits, 0x7FFFFFFF)
+    return positive % tf.cast(high, tf.int32)
+
+
+def categorical(k: Any, logits: Any) -> Any:
+    """Return int32 draws `[...]` from `softmax(logits)` over the last axis (Gumbel maximum); −inf is never drawn."""
+    noise = uniform(k, logits.shape)
+    gumbel = -tf.math.log(-tf.math.log(noise + 1e-7) + 1e-7)
+    return tf.argmax(logits + gumbel, axis=-1, output_type=tf.int32)

@@ -1,0 +1,1 @@
+"""Market environments: pure functions, batch-first."""
