@@ -35,6 +35,9 @@ class LedgerResult:
         reference_price: price the order referred to before slippage and spread; NaN when nothing was traded.
         initial_cash: equity before the first bar.
         ruined: whether equity reached zero.
+        ruin_units: units of the position that was closed by ruin.
+        ruin_price: the price of that close, at which equity is exactly 0; NaN without ruin.
+        fill: fill rule of the ledger; with `close` a bar's trade was filled at the close before the bar.
     """
 
     asset: str
@@ -52,6 +55,9 @@ class LedgerResult:
     equity: FloatArray
     initial_cash: float
     ruined: bool
+    ruin_units: float = 0.0
+    ruin_price: float = float("nan")
+    fill: str = "next_open"
 
 
 @dataclass(frozen=True)
