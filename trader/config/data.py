@@ -89,18 +89,26 @@ class Repairs(Section):
     """Each repair is named here or does not happen; each that acts is written into the manifest."""
 
     adjust_ohlc: bool = Field(
-        False, description="rebuild open, high, low on the scale of an adjusted close (needs `columns.raw_close` or infers the factor)"
+        False,
+        description="rebuild open, high, low on the scale of an adjusted close (needs `columns.raw_close` or infers the factor)",
     )
     zero_volume: Literal["refuse", "accept", "drop"] = Field("refuse", description="bars without volume")
     shared_dates: Literal["refuse", "drop_from_test"] = Field(
         "refuse", description="dates that stand in two files of one asset: keep the earlier file's"
     )
-    duplicates: Literal["refuse", "keep_first", "keep_last"] = Field("refuse", description="equal time stamps in one file")
-    missing: Literal["refuse", "drop", "interpolate"] = Field("refuse", description="NaN or infinite values")
+    duplicates: Literal["refuse", "keep_first", "keep_last"] = Field(
+        "refuse", description="equal time stamps in one file"
+    )
+    missing: Literal["refuse", "drop", "previous"] = Field(
+        "refuse", description="NaN or infinite values: drop the bar, or carry the previous bar's value forward"
+    )
     invalid_bars: Literal["refuse", "drop"] = Field(
         "refuse", description="zero or negative prices, high < low, open or close outside [low, high]"
     )
     unsorted: Literal["refuse", "sort"] = Field("refuse", description="time stamps out of order")
+    dst_hour: Literal["refuse", "drop"] = Field(
+        "refuse", description="naive time stamps that the clock change makes impossible or ambiguous"
+    )
     gaps: Literal["accept", "refuse"] = Field("accept", description="holes longer than the calendar explains")
     stale: Literal["accept", "refuse"] = Field("accept", description="long runs of an unchanged close")
     splits: Literal["refuse", "accept"] = Field("refuse", description="overnight jumps by a round ratio such as 2:1")
@@ -117,6 +125,8 @@ class BuiltIn(SourceBase):
     """Real daily index bars (price index: no dividends), 1999-01-04 … 2018-12-31, from the `arch` package."""
 
     source: Literal["nasdaq", "sp500"]
+    # Two NASDAQ bars (2015-05-12, 2018-01-09) carry no volume; their prices are sound.
+    repairs: Repairs = Field(default_factory=lambda: Repairs(zero_volume="accept"))
 
 
 class FileSource(SourceBase):
@@ -126,11 +136,14 @@ class FileSource(SourceBase):
     path: str | list[str] | dict[str, str | list[str]] = Field(
         description="file, list of files, glob pattern, or {ASSET: file(s)}; relative to the config file"
     )
-    date_format: str | None = Field(None, description="strptime format of the time column; null = ISO 8601")
+    date_format: str | None = Field(
+        None, description="strptime format of the time column, or unix, unix_ms; null = ISO 8601"
+    )
     timezone: str = Field("UTC", description="time zone of naive time stamps (IANA name)")
     order: Literal["ascending", "descending"] = Field("ascending", description="order of rows in the file")
     columns: dict[str, str] = Field(
-        default_factory=dict, description="our name -> column of the file, e.g. {close: Last, time: Datum}"
+        default_factory=dict,
+        description='our name -> column of the file, e.g. {close: Last, time: Datum}; volume: "" = the file has none',
     )
 
 
@@ -211,7 +224,9 @@ class CalendarFeature(Section):
     columns: list[Literal["day_of_year", "day_of_month", "month", "year", "holidays"]] = Field(
         default=["day_of_year", "day_of_month", "month"], min_length=1
     )
-    holidays: str = Field("NYSE", description="calendar whose holidays are counted: a country code or a market such as NYSE")
+    holidays: str = Field(
+        "NYSE", description="calendar whose holidays are counted: a country code or a market such as NYSE"
+    )
 
 
 FeatureConfig = Annotated[
