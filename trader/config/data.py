@@ -17,9 +17,11 @@ SegmentValue = Annotated[float, Field(gt=0, lt=1)] | DateRange
 class Segments(Section):
     """Date ranges (both ends included) or fractions of the bars, in order of time."""
 
-    train: SegmentValue = Field(0.6, description="training segment: [first date, last date] or fraction of the bars")
-    valid: SegmentValue = Field(0.2, description="validation segment: chooses checkpoints and thresholds")
-    test: SegmentValue = Field(0.2, description="held-out segment: read by `trader backtest` alone")
+    train: SegmentValue = Field(
+        default=0.6, description="training segment: [first date, last date] or fraction of the bars"
+    )
+    valid: SegmentValue = Field(default=0.2, description="validation segment: chooses checkpoints and thresholds")
+    test: SegmentValue = Field(default=0.2, description="held-out segment: read by `trader backtest` alone")
 
     @property
     def by_date(self) -> bool:
@@ -63,23 +65,25 @@ class Ar1Market(Section):
     """Log returns x[t+1] = autocorrelation · x[t] + noise: momentum (> 0) or reversal (< 0)."""
 
     kind: Literal["ar1"]
-    autocorrelation: float = Field(0.3, gt=-1, lt=1, description="correlation of one bar's log return with the next")
-    volatility: float = Field(0.01, gt=0, lt=1, description="deviation of log returns (per bar)")
+    autocorrelation: float = Field(
+        default=0.3, gt=-1, lt=1, description="correlation of one bar's log return with the next"
+    )
+    volatility: float = Field(default=0.01, gt=0, lt=1, description="deviation of log returns (per bar)")
 
 
 class RandomWalkMarket(Section):
     """A martingale in price (log drift −volatility²/2): the optimum is never to trade."""
 
     kind: Literal["random_walk"]
-    volatility: float = Field(0.01, gt=0, lt=1, description="deviation of log returns (per bar)")
+    volatility: float = Field(default=0.01, gt=0, lt=1, description="deviation of log returns (per bar)")
 
 
 class GbmMarket(Section):
     """Geometric Brownian motion: a known drift with noise."""
 
     kind: Literal["gbm"]
-    drift: float = Field(0.0002, gt=-1, lt=1, description="mean of simple returns (per bar)")
-    volatility: float = Field(0.01, gt=0, lt=1, description="deviation of log returns (per bar)")
+    drift: float = Field(default=0.0002, gt=-1, lt=1, description="mean of simple returns (per bar)")
+    volatility: float = Field(default=0.01, gt=0, lt=1, description="deviation of log returns (per bar)")
 
 
 MarketConfig = Annotated[Ar1Market | RandomWalkMarket | GbmMarket, Field(discriminator="kind")]
@@ -89,29 +93,31 @@ class Repairs(Section):
     """Each repair is named here or does not happen; each that acts is written into the manifest."""
 
     adjust_ohlc: bool = Field(
-        False,
-        description="rebuild open, high, low on the scale of an adjusted close (needs `columns.raw_close` or infers the factor)",
+        default=False,
+        description="rebuild open, high, low on an adjusted close's scale (by `columns.raw_close`, else inferred)",
     )
-    zero_volume: Literal["refuse", "accept", "drop"] = Field("refuse", description="bars without volume")
+    zero_volume: Literal["refuse", "accept", "drop"] = Field(default="refuse", description="bars without volume")
     shared_dates: Literal["refuse", "drop_from_test"] = Field(
-        "refuse", description="dates that stand in two files of one asset: keep the earlier file's"
+        default="refuse", description="dates that stand in two files of one asset: keep the earlier file's"
     )
     duplicates: Literal["refuse", "keep_first", "keep_last"] = Field(
-        "refuse", description="equal time stamps in one file"
+        default="refuse", description="equal time stamps in one file"
     )
     missing: Literal["refuse", "drop", "previous"] = Field(
-        "refuse", description="NaN or infinite values: drop the bar, or carry the previous bar's value forward"
+        default="refuse", description="NaN or infinite values: drop the bar, or carry the previous bar's value forward"
     )
     invalid_bars: Literal["refuse", "drop"] = Field(
-        "refuse", description="zero or negative prices, high < low, open or close outside [low, high]"
+        default="refuse", description="zero or negative prices, high < low, open or close outside [low, high]"
     )
-    unsorted: Literal["refuse", "sort"] = Field("refuse", description="time stamps out of order")
+    unsorted: Literal["refuse", "sort"] = Field(default="refuse", description="time stamps out of order")
     dst_hour: Literal["refuse", "drop"] = Field(
-        "refuse", description="naive time stamps that the clock change makes impossible or ambiguous"
+        default="refuse", description="naive time stamps that the clock change makes impossible or ambiguous"
     )
-    gaps: Literal["accept", "refuse"] = Field("accept", description="holes longer than the calendar explains")
-    stale: Literal["accept", "refuse"] = Field("accept", description="long runs of an unchanged close")
-    splits: Literal["refuse", "accept"] = Field("refuse", description="overnight jumps by a round ratio such as 2:1")
+    gaps: Literal["accept", "refuse"] = Field(default="accept", description="holes longer than the calendar explains")
+    stale: Literal["accept", "refuse"] = Field(default="accept", description="long runs of an unchanged close")
+    splits: Literal["refuse", "accept"] = Field(
+        default="refuse", description="overnight jumps by a round ratio such as 2:1"
+    )
 
 
 class SourceBase(Section):
@@ -137,10 +143,10 @@ class FileSource(SourceBase):
         description="file, list of files, glob pattern, or {ASSET: file(s)}; relative to the config file"
     )
     date_format: str | None = Field(
-        None, description="strptime format of the time column, or unix, unix_ms; null = ISO 8601"
+        default=None, description="strptime format of the time column, or unix, unix_ms; null = ISO 8601"
     )
-    timezone: str = Field("UTC", description="time zone of naive time stamps (IANA name)")
-    order: Literal["ascending", "descending"] = Field("ascending", description="order of rows in the file")
+    timezone: str = Field(default="UTC", description="time zone of naive time stamps (IANA name)")
+    order: Literal["ascending", "descending"] = Field(default="ascending", description="order of rows in the file")
     columns: dict[str, str] = Field(
         default_factory=dict,
         description='our name -> column of the file, e.g. {close: Last, time: Datum}; volume: "" = the file has none',
@@ -152,9 +158,11 @@ class SyntheticSource(SourceBase):
 
     source: Literal["synthetic"]
     market: MarketConfig
-    length: int = Field(60_000, ge=100, le=20_000_000, description="bars")
-    seed: int = Field(7, ge=0, description="seed of the generator (not the agent's)")
-    bar: str = Field("1h", pattern=r"^[1-9][0-9]*(s|min|h|d)$", description="distance of bars, e.g. 1h, 1d, 5min")
+    length: int = Field(default=60_000, ge=100, le=20_000_000, description="bars")
+    seed: int = Field(default=7, ge=0, description="seed of the generator (not the agent's)")
+    bar: str = Field(
+        default="1h", pattern=r"^[1-9][0-9]*(s|min|h|d)$", description="distance of bars, e.g. 1h, 1d, 5min"
+    )
 
 
 DataConfig = Annotated[BuiltIn | FileSource | SyntheticSource, Field(discriminator="source")]
@@ -171,23 +179,23 @@ class VolatilityFeature(Section):
     """Standard deviation (ddof 1) of one-bar log returns over `period` bars."""
 
     name: Literal["volatility"]
-    period: int = Field(21, ge=2, description="look-back (bars)")
+    period: int = Field(default=21, ge=2, description="look-back (bars)")
 
 
 class RsiFeature(Section):
     """Wilder's relative strength index, mapped from 0…100 to −1…1."""
 
     name: Literal["rsi"]
-    period: int = Field(14, ge=2, description="Wilder period (bars)")
+    period: int = Field(default=14, ge=2, description="Wilder period (bars)")
 
 
 class MacdFeature(Section):
     """Moving average convergence/divergence histogram and line, relative to the close."""
 
     name: Literal["macd"]
-    fast: int = Field(12, ge=2, description="fast exponential average (bars)")
-    slow: int = Field(26, ge=3, description="slow exponential average (bars)")
-    signal: int = Field(9, ge=2, description="average of the line (bars)")
+    fast: int = Field(default=12, ge=2, description="fast exponential average (bars)")
+    slow: int = Field(default=26, ge=3, description="slow exponential average (bars)")
+    signal: int = Field(default=9, ge=2, description="average of the line (bars)")
 
     @model_validator(mode="after")
     def _fast_below_slow(self) -> MacdFeature:
@@ -207,14 +215,14 @@ class VolumeChangeFeature(Section):
     """log of volume over its mean of the last `period` bars (both plus one)."""
 
     name: Literal["volume_change"]
-    period: int = Field(21, ge=2, description="look-back (bars)")
+    period: int = Field(default=21, ge=2, description="look-back (bars)")
 
 
 class CloseInRangeFeature(Section):
     """Place of the close in the range of the last `period` bars: −1 at the low, +1 at the high."""
 
     name: Literal["close_in_range"]
-    period: int = Field(1, ge=1, description="look-back (bars)")
+    period: int = Field(default=1, ge=1, description="look-back (bars)")
 
 
 class CalendarFeature(Section):
@@ -225,7 +233,7 @@ class CalendarFeature(Section):
         default=["day_of_year", "day_of_month", "month"], min_length=1
     )
     holidays: str = Field(
-        "NYSE", description="calendar whose holidays are counted: a country code or a market such as NYSE"
+        default="NYSE", description="calendar whose holidays are counted: a country code or a market such as NYSE"
     )
 
 

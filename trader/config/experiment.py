@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from trader.config.agent import A2cConfig, AgentConfig, DqnConfig
-from trader.config.base import Fraction, PositiveInt, Section
+from trader.config.base import PositiveInt, Section
 from trader.config.data import (
     DataConfig,
     FeatureConfig,
@@ -22,46 +22,62 @@ from trader.config.env import EnvConfig
 class TrainConfig(Section):
     """How long to train, how often to look, what to keep. All counts are environment steps summed over environments."""
 
-    total_timesteps: PositiveInt = 500_000
-    n_envs: int = Field(16, ge=1, le=65_536, description="environments stepped as one batch")
-    eval_freq: PositiveInt = Field(25_000, description="steps between validations (and rows of metrics.csv)")
-    save_freq: PositiveInt = Field(50_000, description="steps between periodic checkpoints")
-    keep_checkpoints: PositiveInt = Field(5, description="newest periodic checkpoints kept; best and last always are")
+    total_timesteps: PositiveInt = Field(default=500_000, description="length of training of each seed")
+    n_envs: int = Field(default=16, ge=1, le=65_536, description="environments stepped as one batch")
+    eval_freq: PositiveInt = Field(default=25_000, description="steps between validations (and rows of metrics.csv)")
+    save_freq: PositiveInt = Field(default=50_000, description="steps between periodic checkpoints")
+    keep_checkpoints: PositiveInt = Field(
+        default=5, description="newest periodic checkpoints kept; best and last always are"
+    )
     early_stopping_patience: PositiveInt | None = Field(
-        None, description="validations without a new best before a seed stops; null = never"
+        default=None, description="validations without a new best before a seed stops; null = never"
     )
 
 
 class EvaluationConfig(Section):
     """How results are judged."""
 
-    risk_free_rate: float = Field(0.0, gt=-1, lt=1, description="per year, simple")
-    confidence: float = Field(0.95, gt=0.5, lt=1, description="level of every interval")
+    risk_free_rate: float = Field(default=0.0, gt=-1, lt=1, description="per year, simple")
+    confidence: float = Field(default=0.95, gt=0.5, lt=1, description="level of every interval")
 
 
 def default_features() -> list[FeatureConfig]:
     """Return the features an experiment without a `features` section uses."""
-    return [
+    features: list[FeatureConfig] = [
         LogReturnFeature(name="log_return"),
         VolatilityFeature(name="volatility"),
         RsiFeature(name="rsi"),
         MacdFeature(name="macd"),
     ]
+    return features
 
 
 class Experiment(Section):
     """Every key of an experiment file."""
 
-    name: str = Field("experiment", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$", description="folder under runs/")
-    seed: int = Field(0, ge=0, le=2**31 - 1, description="seed of the first seed folder; seed-k uses seed + k")
-    seeds: int = Field(5, ge=1, le=1000, description="independent repetitions")
-    data: DataConfig
-    features: list[FeatureConfig] = Field(default_factory=default_features, min_length=1)
-    env: EnvConfig = Field(default_factory=lambda: EnvConfig())
-    agent: AgentConfig = Field(default_factory=lambda: DqnConfig(name="dqn"))
-    train: TrainConfig = Field(default_factory=lambda: TrainConfig())
-    evaluation: EvaluationConfig = Field(default_factory=lambda: EvaluationConfig())
-    backend: Literal["tensorflow"] = Field("tensorflow", description="compiler and array library under Keras")
+    name: str = Field(
+        default="experiment", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$", description="folder under runs/"
+    )
+    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="seed of the first seed folder; seed-k uses seed + k")
+    seeds: int = Field(default=5, ge=1, le=1000, description="independent repetitions")
+    data: DataConfig = Field(description="where bars come from and how they are cut")
+    features: list[FeatureConfig] = Field(
+        default_factory=default_features, min_length=1, description="what the agent sees of each bar; past-only"
+    )
+    env: EnvConfig = Field(
+        default_factory=lambda: EnvConfig(),
+        description="what an action means, when it fills, what it costs, what it is paid",
+    )
+    agent: AgentConfig = Field(
+        default_factory=lambda: DqnConfig(name="dqn"), description="what learns: dqn, reinforce or a2c"
+    )
+    train: TrainConfig = Field(
+        default_factory=lambda: TrainConfig(), description="how long to train, how often to look, what to keep"
+    )
+    evaluation: EvaluationConfig = Field(
+        default_factory=lambda: EvaluationConfig(), description="how results are judged"
+    )
+    backend: Literal["tensorflow"] = Field(default="tensorflow", description="compiler and array library under Keras")
 
     @model_validator(mode="after")
     def _steps_fit(self) -> Experiment:
@@ -80,9 +96,12 @@ class Experiment(Section):
                 )
         elif not isinstance(agent, A2cConfig):
             if self.env.max_episode_duration is None:
-                raise ValueError("agent reinforce plays fixed-length episodes: env.max_episode_duration must be a number")
+                raise ValueError(
+                    "agent reinforce plays fixed-length episodes: env.max_episode_duration must not be null"
+                )
             if (agent.episodes_per_update or n_envs) % n_envs:
                 raise ValueError(
-                    f"agent.episodes_per_update ({agent.episodes_per_update}) must be a multiple of train.n_envs ({n_envs})"
+                    f"agent.episodes_per_update ({agent.episodes_per_update}) must be a multiple"
+                    f" of train.n_envs ({n_envs})"
                 )
         return self
