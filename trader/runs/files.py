@@ -43,13 +43,16 @@ def fsync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> Path:
-    """Create `folder` and its parents when absent.
+    """Create `folder` and its parents when absent, each name made durable.
 
     Raises:
         TraderError: it cannot be created.
     """
     with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        if not folder.is_dir():
+            make_folder(folder.parent)
+            folder.mkdir(exist_ok=True)
+            fsync_folder(folder.parent)
     return folder
 
 
