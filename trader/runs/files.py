@@ -65,6 +65,12 @@ def write_bytes_new(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
+def write_whole(descriptor: int, content: bytes) -> None:
+    """Write all of `content`: a single `os.write` may stop short on a disk that fills up."""
+    while content:
+        content = content[os.write(descriptor, content) :]
+
+
 def write_bytes_atomic(path: Path, content: bytes) -> None:
     """Replace `path` as a whole: after a kill it holds either the old bytes or the new ones.
 

@@ -113,7 +113,9 @@ def find_run(text: str, runs_dir: Path) -> RunFolder:
     Raises:
         TraderError: nothing of that name; the line holds the nearest spelling.
     """
-    place = Path(text.replace("\0", "")).absolute()
+    if not text or "\0" in text:
+        raise TraderError(f"RUN {text!r}: must be a run folder or the name of a run in {runs_dir}")
+    place = Path(text).absolute()
     if (place / MANIFEST).is_file():
         return RunFolder(Path(text))
     if place.is_dir() and (same_name := runs_of(place.parent, place.name)):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from trader.errors import TraderError
-from trader.runs.files import make_folder, read_bytes, write_text_atomic, writing
+from trader.runs.files import make_folder, read_bytes, write_text_atomic, write_whole, writing
 from trader.runs.tensorboard_log import EventLog, start_events, write_scalars
 
 STEP = "step"
@@ -92,7 +92,7 @@ def append_metrics(log: MetricsLog, row: Mapping[str, Any]) -> None:
     with writing(log.path):
         descriptor = os.open(log.path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW)
         try:
-            os.write(descriptor, content)
+            write_whole(descriptor, content)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
