@@ -1,0 +1,1 @@
+"""What a backtest says, for machines (JSON, CSV) and for people (console, one HTML file)."""
