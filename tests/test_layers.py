@@ -23,6 +23,8 @@ LAYERS = {
     "trader.agents.schedules": 2,
     "trader.evaluation.results": 2,
     "trader.evaluation.ledger": 2,
+    "trader.evaluation.trades": 2,
+    "trader.evaluation.formulas": 2,
     "trader.evaluation.metrics": 2,
     "trader.evaluation.intervals": 2,
     "trader.evaluation.overfitting": 2,

@@ -1,0 +1,1 @@
+"""Strategies that learn nothing: what an agent must beat."""
