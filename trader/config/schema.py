@@ -134,6 +134,8 @@ def describe(annotation: Any, metadata: Iterable[Any] = ()) -> str:
         return _WORDS[annotation] + bounds(metadata)
     if annotation in (date, datetime, date | datetime):
         return "a date such as 2014-01-31"
+    if sections_of(annotation) and tag_of(annotation):
+        return f"a section with {tag_of(annotation)}: " + ", ".join(all_tags(annotation))
     if _is_union(annotation):
         words = list(
             dict.fromkeys(
@@ -154,7 +156,9 @@ def _describe_container(annotation: Any) -> str:
         return f"a list of {len(args)}, each {describe(args[0])}"
     if origin is dict:
         return f"a mapping, each value {describe(args[1])}"
-    return "a section of keys"
+    if sections_of(annotation):
+        return "a section of " + ", ".join(annotation.model_fields)
+    return "a value"
 
 
 def _is_union(annotation: Any) -> bool:

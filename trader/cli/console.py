@@ -1,0 +1,104 @@
+"""Progress and tables on stdout: a bar and rich tables on a terminal, plain lines elsewhere; stderr is for failures."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console as RichConsole
+    from rich.progress import Progress, TaskID
+
+PLAIN_PERIOD = 5.0  # seconds between plain progress lines
+PLAIN_WIDTH = 120
+
+
+class Console:
+    """Implements `trader.runs.options.Console` on stdout; silent when stdout is for JSON."""
+
+    def __init__(self, silent: bool = False) -> None:
+        self._silent = silent
+        self._label, self._total, self._first = "", 0, 0
+        self._began = self._told = 0.0
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+
+    def line(self, text: str) -> None:
+        if self._silent:
+            return
+        if self._bar:
+            self._bar.console.print(text, markup=False, highlight=False)
+        else:
+            typer.echo(text)
+
+    def begin(self, label: str, total_steps: int, done_steps: int = 0) -> None:
+        self._label, self._total, self._first = label, total_steps, done_steps
+        self._began = self._told = time.monotonic()
+        if sys.stdout.isatty() and not self._silent:
+            self._bar, self._task = _start_bar(label, total_steps, done_steps)
+
+    def update(self, done_steps: int, figures: Mapping[str, float]) -> None:
+        now = time.monotonic()
+        words = progress_words(done_steps - self._first, self._total - done_steps, now - self._began, figures)
+        if self._bar and self._task is not None:
+            self._bar.update(self._task, completed=done_steps, status=words)
+        elif now - self._told >= PLAIN_PERIOD or done_steps >= self._total:
+            self._told = now
+            self.line(f"{self._label}: {done_steps:,} of {self._total:,} steps, {words}")
+
+    def end(self) -> None:
+        if self._bar:
+            self._bar.stop()
+        self._bar = self._task = None
+
+
+def progress_words(num_steps: int, steps_left: int, seconds: float, figures: Mapping[str, float]) -> str:
+    """Return speed, time left and the newest figures in words.
+
+    Example:
+        >>> progress_words(1000, 2000, 0.5, {"valid/log_growth": 0.0125})
+        '2,000 steps/s, 1 s left, valid/log_growth 0.0125'
+    """
+    speed = num_steps / seconds if seconds > 0 else 0.0
+    left = f"{steps_left / speed:,.0f} s left" if speed > 0 else "time left unknown"
+    return ", ".join([f"{speed:,.0f} steps/s", left, *(f"{name} {value:.4g}" for name, value in figures.items())])
+
+
+def print_json(content: Any) -> None:
+    """Print strict JSON (no NaN or Infinity) on stdout."""
+    typer.echo(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False, default=str))
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table: borders on a terminal, aligned plain lines elsewhere."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    terminal = sys.stdout.isatty()
+    table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD if terminal else None, pad_edge=False)
+    for column in columns:
+        table.add_column(Text(column), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    _rich_console(terminal).print(table)
+
+
+def _rich_console(terminal: bool) -> RichConsole:
+    from rich.console import Console as RichConsole
+
+    return RichConsole(highlight=False) if terminal else RichConsole(highlight=False, width=PLAIN_WIDTH)
+
+
+def _start_bar(label: str, total_steps: int, done_steps: int) -> tuple[Progress, TaskID]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[status]}")
+    bar = Progress(*columns)
+    bar.start()
+    return bar, bar.add_task(label, total=total_steps, completed=done_steps, status="")
