@@ -68,7 +68,8 @@ def _log_returns(market: MarketConfig, noise: np.ndarray) -> np.ndarray:
 
 
 def _time_stamps(source: SyntheticSource) -> pd.DatetimeIndex:
-    step = pd.Timedelta(source.bar).value // 1000  # microseconds: nanoseconds would end in 2262
+    # Microseconds, since nanoseconds would end in the year 2262.
+    step = pd.Timedelta(source.bar.replace("d", "D")) // pd.Timedelta(microseconds=1)
     start = int(np.datetime64(START, "us").astype(np.int64))
     if start + step * source.length > int(np.datetime64("9999-01-01", "us").astype(np.int64)):
         raise TraderError(
