@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from trader.errors import TraderError
-from trader.runs.catalogue import list_runs, prune_run, show_run, verify_run
+from trader.runs.catalogue import clean_run, list_runs, prune_run, show_run, verify_run
 from trader.runs.checkpoints import checkpoint_steps, write_checkpoint
 from trader.runs.files import write_json_atomic
 from trader.runs.folder import RunFolder, create_run, lock
@@ -120,3 +120,15 @@ def test_a_linked_results_folder_is_refused(tmp_path: Path, run: RunFolder) -> N
     (run.path / "backtests").symlink_to(tmp_path)
     with pytest.raises(TraderError, match="symbolic link"):
         begin_backtest(run)
+
+
+def test_leftovers_of_kills_are_cleaned_but_a_backtest_being_written_is_left(finished: RunFolder) -> None:
+    begin_backtest(finished)
+    finished.file("seed-0/.metrics.csv.00.tmp").write_text("half")
+    half = finished.file("seed-0/checkpoints/step-000000400.tmp")
+    half.mkdir()
+    (half / ".x.tmp").write_text("half")
+    with lock(finished):
+        clean_run(finished)
+    assert [path.parent.name for path in finished.path.rglob("*.tmp")] == ["backtests"]
+    assert verify_run(finished) == []

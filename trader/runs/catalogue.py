@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from trader.errors import TraderError
-from trader.runs.checkpoints import MANIFEST, checkpoint_steps, step_name, verify_checkpoint
-from trader.runs.files import is_link, read_sealed_json
+from trader.runs.checkpoints import MANIFEST, checkpoint_steps, remove_path, step_name, verify_checkpoint
+from trader.runs.files import is_link, read_sealed_json, writing
 from trader.runs.folder import RunFolder, is_locked, run_names, runs_of
 from trader.runs.manifest import changed_files, finished_files, forget_files, read_manifest
 from trader.runs.metrics_log import read_metrics
-from trader.runs.pointers import POINTERS, clean_leftovers, pointed, prune
+from trader.runs.pointers import POINTERS, pointed, prune
 from trader.runs.results import EVALUATION, result_folders
 
 
@@ -113,6 +113,25 @@ def _problem(check: Any) -> list[str]:
     return []
 
 
+def clean_run(run: RunFolder) -> list[str]:
+    """Remove what kills left half written (`*.tmp`); call it at every start, holding the run's lock.
+
+    Backtests take no lock, so one that is being written now looks like a leftover: theirs stay.
+
+    Returns:
+        The relative paths removed.
+
+    Raises:
+        TraderError: the folder is read-only.
+    """
+    found = (path.relative_to(run.path) for path in sorted(run.path.rglob("*.tmp")))
+    leftovers = [entry for entry in found if entry.parts[0] != "backtests"]
+    with writing(run.path):
+        for entry in leftovers:
+            remove_path(run.path / entry)
+    return [entry.as_posix() for entry in leftovers]
+
+
 def prune_run(run: RunFolder, keep: int) -> list[str]:
     """Remove old checkpoints of every seed and what kills left behind; the caller holds the run's lock.
 
@@ -126,10 +145,10 @@ def prune_run(run: RunFolder, keep: int) -> list[str]:
     Raises:
         TraderError: a pointer is damaged (then it cannot be told what to keep), or the folder is read-only.
     """
+    clean_run(run)
     gone = []
     for seed in run.seeds():
         folder = run.checkpoints(seed)
-        clean_leftovers(folder)
         gone += [f"seed-{seed}/checkpoints/{step_name(step)}" for step in prune(folder, keep)]
     if gone:
         forget_files(run.path, gone)
