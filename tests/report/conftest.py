@@ -55,7 +55,12 @@ def metrics_of(ledgers, trades):
     total, count = float(np.mean(ends)), sum(map(len, trades))
     peak = np.maximum.accumulate(ledgers[0].equity)
     measures = dict.fromkeys(METRICS, 0.5)
-    measures |= {"total_return": total, "net_pnl": total * CASH, "log_growth": float(np.log1p(total)), **costs}
+    measures |= {
+        "total_return": total,
+        "net_pnl": total * CASH,
+        "log_growth": float(np.log1p(max(total, -0.999))),
+        **costs,
+    }
     measures |= {"gross_return": total + sum(costs.values()) / CASH, "cagr": total / 5, "trades": float(count)}
     measures |= {"max_drawdown": float((ledgers[0].equity / peak - 1).min()), "max_drawdown_bars": 210.0}
     measures |= {"exposure": float(np.mean([np.mean(ledger.units != 0) for ledger in ledgers]))}

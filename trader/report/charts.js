@@ -103,9 +103,8 @@ class Chart {
       const button = html("button", "key", this.legend);
       button.type = "button";
       button.setAttribute("aria-pressed", String(group.shown));
-      const swatch = element("svg", { class: "swatch", viewBox: "0 0 22 8", "aria-hidden": "true" }, button);
-      element("path", { d: "M0 4H22", style: `stroke:${group.colour};stroke-width:${group.width || 2}`,
-        "stroke-dasharray": group.dash || "" }, swatch);
+      if (group.symbol) html("span", "", button, group.symbol).style.color = group.colour;
+      else this.drawSwatch(group, button);
       html("span", "key-name", button, group.name);
       button.onclick = () => {
         group.shown = !group.shown;
@@ -114,6 +113,12 @@ class Chart {
       };
       return html("span", "key-value", button);
     });
+  }
+
+  drawSwatch(group, button) {
+    const swatch = element("svg", { class: "swatch", viewBox: "0 0 22 8", "aria-hidden": "true" }, button);
+    element("path", { d: "M0 4H22", style: `stroke:${group.colour};stroke-width:${group.width || 2}`,
+      "stroke-dasharray": group.dash || "" }, swatch);
   }
 
   zoom(view) {
@@ -134,12 +139,12 @@ class Chart {
     this.svg.replaceChildren();
     let top = 4;
     for (const pane of this.panes) { this.drawPane(pane, top); top += pane.height + 26; }
-    this.bottom = top - 22;
-    for (const [time, text] of timeTicks(...this.span, Math.max(2, this.inner / 90)))
-      element("text", { x: this.x(time), y: this.bottom + 12, "text-anchor": "middle", class: "tick" }, this.svg, text);
-    this.svg.setAttribute("viewBox", `0 0 ${this.width} ${this.bottom + 18}`);
-    this.line = element("line", { class: "cursor", y1: 4, y2: this.bottom - 4, visibility: "hidden" }, this.svg);
-    this.brush = element("rect", { class: "brush", y: 4, height: this.bottom - 8, width: 0 }, this.svg);
+    this.bottom = top - 8;
+    for (const [time, text] of timeTicks(...this.span, Math.max(3, this.inner / 85)))
+      element("text", { x: this.x(time), y: this.bottom + 15, "text-anchor": "middle", class: "tick" }, this.svg, text);
+    this.svg.setAttribute("viewBox", `0 0 ${this.width} ${this.bottom + 22}`);
+    this.line = element("line", { class: "cursor", y1: 4, y2: this.bottom, visibility: "hidden" }, this.svg);
+    this.brush = element("rect", { class: "brush", y: 4, height: this.bottom - 4, width: 0 }, this.svg);
     this.reset.hidden = !this.view;
     this.read();
   }
@@ -168,7 +173,7 @@ class Chart {
     const from = scale(low), to = scale(high), base = top + 18;
     const y = (value) => base + (1 - (scale(Math.max(value, pane.log ? low : -Infinity)) - from) / (to - from)) * pane.height;
     element("text", { x: 0, y: top + 9, class: "pane-label" }, this.svg, pane.label);
-    const ticks = pane.log ? logTicks(low, high) : niceTicks(low, high, Math.max(2, pane.height / 46));
+    const ticks = pane.log ? logTicks(low, high) : niceTicks(low, high, Math.max(3, pane.height / 46));
     for (const tick of ticks) {
       element("line", { x1: this.left, x2: this.width - 8, y1: y(tick), y2: y(tick),
         class: tick === 0 ? "grid zero" : "grid" }, this.svg);
@@ -181,7 +186,7 @@ class Chart {
     const layer = element("g", { "clip-path": `url(#${clip})` }, this.svg);
     for (const band of pane.bands || []) if (this.shown.has(band.group)) this.drawBand(band, y, layer);
     for (const line of pane.lines) if (this.shown.has(line.group)) this.drawLine(line, y, layer);
-    if (pane.marks) this.drawMarks(pane.marks, y, layer);
+    if (pane.marks) this.drawMarks(pane.marks, y, this.svg);
   }
 
   points(line, y) {
@@ -214,12 +219,12 @@ class Chart {
     const rows = [];
     for (let i = 0; i < marks.t.length; i++)
       if (marks.t[i] >= this.span[0] && marks.t[i] <= this.span[1] && this.shown.has(marks.kind[i])) rows.push(i);
-    const r = rows.length > 250 ? 2 : rows.length > 100 ? 3 : 4.2;
-    for (const i of rows) {
-      const x = this.x(marks.t[i]), at = y(marks.y[i]), up = marks.kind[i] === "long" ? -1 : 1;
-      if (marks.kind[i] === "exit") element("circle", { cx: x, cy: at, r: r * 0.62, class: "mark exit" }, layer);
+    const r = rows.length > 300 ? 2.5 : rows.length > 120 ? 3.5 : 5;
+    for (const i of rows) {  // entries stand off the line, so that an exit at the same price hides none
+      const x = this.x(marks.t[i]), at = y(marks.y[i]), up = marks.kind[i] === "long" ? 1 : -1;
+      if (marks.kind[i] === "exit") element("circle", { cx: x, cy: at, r: r * 0.55, class: "mark exit" }, layer);
       else element("path", { class: `mark ${marks.kind[i]}`,
-        d: `M${x - r} ${at - up * r * 0.8}H${x + r}L${x} ${at + up * r}Z` }, layer);
+        d: `M${x} ${at + up * r * 0.9}L${x - r} ${at + up * r * 2.6}H${x + r}Z` }, layer);
     }
   }
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from trader.errors import TraderError
 from trader.evaluation.results import BacktestResult
 from trader.report.html import report_html
 from trader.report.numbers import report_text
@@ -22,8 +23,18 @@ def write_report(folder: Path, result: BacktestResult) -> Path:
 
     Returns:
         The path of `report.html`.
+
+    Raises:
+        TraderError: the folder cannot be written (full disk, read-only).
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return _write_all(folder, result)
+    except OSError as error:
+        raise TraderError(f"{folder}: cannot write the report: {error.strerror or error}") from error
+
+
+def _write_all(folder: Path, result: BacktestResult) -> Path:
     _write_whole(folder / "equity.csv", lambda file: write_equity(file, result))
     _write_whole(folder / "trades.csv", lambda file: write_trades(file, result))
     _write_whole(folder / "report.json", lambda file: file.write(report_text(result).encode()))
@@ -33,9 +44,12 @@ def write_report(folder: Path, result: BacktestResult) -> Path:
 
 
 def _write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

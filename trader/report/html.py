@@ -20,6 +20,7 @@ from trader.report.markup import (
     number,
     or_dash,
     text,
+    typeset,
     wrap,
 )
 from trader.report.series import seeds_of
@@ -94,16 +95,16 @@ def _verdict(result: BacktestResult) -> Html:
         ("Buy and hold", number("total_return", spread(hold, "total_return").median)),
         ("Sharpe", median_and_range("sharpe", spread(agent, "sharpe"))),
         ("Max drawdown", median_and_range("max_drawdown", spread(agent, "max_drawdown"))),
-        ("Costs lost", text(_costs_lost(result))),
+        ("Costs lost", text(typeset(_costs_lost(result)))),
     ]
-    sentence = wrap("p", text(plain_sentence(result)), "sentence")
+    sentence = wrap("p", text(typeset(plain_sentence(result))), "sentence")
     badge = wrap("p", join([wrap("strong", text("Not assessed")), text(f" {NOT_ASSESSED}")]), "reason")
     return join([sentence, badge, facts(figures, "facts figures")])
 
 
 def _costs_lost(result: BacktestResult) -> str:
     gross, net = (spread(seeds_of(result, result.agent), key).median for key in ("gross_return", "total_return"))
-    return show("win_rate", None if gross is None or net is None else gross - net).replace("-", "−")
+    return show("win_rate", None if gross is None or net is None else gross - net)
 
 
 def _warnings(result: BacktestResult) -> Html:

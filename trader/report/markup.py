@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NewType
 
 from trader.report.words import NO_VALUE, Spread, show
 
 Html = NewType("Html", str)  # escaped already
+PERCENT = "\u00a0%"
 SIGNED = {"total_return", "gross_return", "net_pnl", "cagr", "log_growth", "sharpe", "sortino", "calmar", "alpha"}
 
 
@@ -34,9 +36,19 @@ def wrap(tag: str, content: Html, css: str = "") -> Html:
     return Html(f"<{opening}>{content}</{tag}>")
 
 
+def typeset(words: str) -> str:
+    r"""Return text with true minus signs before numbers and percent signs that stay on their line.
+
+    Example:
+        >>> typeset("buy-and-hold -4.2 %")
+        'buy-and-hold −4.2\xa0%'
+    """
+    return re.sub(r"(?<!\w)-(?=\d)", "−", words).replace(" %", "\u00a0%")
+
+
 def number(key: str, value: float | None) -> Html:
     """Return a metric's number, marked as gain or loss where its sign means one; true minus signs."""
-    shown = text(show(key, value).replace("-", "−"))
+    shown = text(typeset(show(key, value)))
     if value is None or key not in SIGNED or not any(digit in shown for digit in "123456789"):
         return shown
     return wrap("span", shown, "gain" if value > 0 else "loss")
@@ -46,8 +58,8 @@ def spread_range(key: str, own: Spread) -> Html:
     """Return `[least … greatest]` over seeds, or nothing for one seed."""
     if own.low is None or own.high is None or own.num_seeds == 1:
         return Html("")
-    low, high = (show(key, value).replace("-", "−") for value in (own.low, own.high))
-    return wrap("span", text(f"[{low.removesuffix(' %')} … {high}]"), "range")
+    low, high = (typeset(show(key, value)) for value in (own.low, own.high))
+    return wrap("span", text(f"[{low.removesuffix(PERCENT)} … {high}]"), "range")
 
 
 def median_and_range(key: str, own: Spread) -> Html:

@@ -71,9 +71,9 @@ function drawPositions(host) {
     chart.set([
       { id: "price", name: "close", colour: "var(--ink)", width: 1.4, shown: true },
       { id: "exposure", name: "exposure", colour: "var(--agent)", shown: true },
-      { id: "long", name: "▲ long entry", colour: "var(--agent)", width: 0, shown: true },
-      { id: "short", name: "▼ short entry", colour: "var(--hold)", width: 0, shown: true },
-      { id: "exit", name: "○ exit", colour: "var(--ink)", width: 0, shown: true },
+      { id: "long", name: "long entry", symbol: "▲", colour: "var(--agent)", shown: true },
+      { id: "short", name: "short entry", symbol: "▼", colour: "var(--hold)", shown: true },
+      { id: "exit", name: "exit", symbol: "○", colour: "var(--ink)", shown: true },
     ], [
       { label: `Price of ${own.name}`, height: 280, log: log.checked, format: priced, axis: short,
         lines: [line(own.price, "price", { colour: "var(--ink)", width: 1.1 })],

@@ -1,6 +1,6 @@
 """Time series of a backtest result that numbers, tables and charts share.
 
-A universe's return of a date is the equal-weight mean of the simple returns of the assets with a bar on it.
+A universe's equity is all initial cash, compounded by the equal-weight mean return of the assets with a bar that date.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from trader.evaluation.metrics import equity_by_date
 from trader.evaluation.results import BacktestResult, FloatArray, LedgerResult, StrategyResult
 
 LOG_RETURN_FLOOR = float(np.log(0.001))  # the same floor as the log reward: a ruin costs this, not infinity
@@ -39,25 +40,10 @@ def seeds_of(result: BacktestResult, name: str) -> list[StrategyResult]:
     return [strategy for strategy in result.strategies if strategy.name == name]
 
 
-def simple_returns(ledger: LedgerResult) -> FloatArray:
-    """Return the simple net return of each bar, `[n]`; 0 once the equity is gone."""
-    before = np.concatenate([[ledger.initial_cash], ledger.equity[:-1]])
-    return np.divide(ledger.equity, before, out=np.ones_like(before), where=before > 0) - 1.0
-
-
 def equity_curve(strategy: StrategyResult) -> EquityCurve:
     """Return the equity of one seed of a strategy over all its assets, by date."""
-    first = strategy.ledgers[0]
-    if len(strategy.ledgers) == 1:
-        return EquityCurve(first.time, first.equity, first.initial_cash)
-    time = np.unique(np.concatenate([ledger.time for ledger in strategy.ledgers]))
-    total, count = np.zeros(len(time)), np.zeros(len(time))
-    for ledger in strategy.ledgers:
-        rows = np.searchsorted(time, ledger.time)
-        total[rows] += simple_returns(ledger)
-        count[rows] += 1
-    equity = np.asarray(first.initial_cash * np.cumprod(1.0 + total / count), dtype=np.float64)
-    return EquityCurve(time, equity, first.initial_cash)
+    time, equity = equity_by_date(strategy.ledgers)
+    return EquityCurve(time, equity, sum(ledger.initial_cash for ledger in strategy.ledgers))
 
 
 def log_returns(curve: EquityCurve) -> FloatArray:

@@ -22,7 +22,7 @@ NO_VALUE = "–"
 
 
 class MetricWords(NamedTuple):
-    """How one metric is shown; `kind` is one of `return, percent, ratio, money, signed_money, count, times`."""
+    """How one metric is shown; kinds: `return, percent, money, signed_money, count, log, signed, ratio, times`."""
 
     label: str
     kind: str
@@ -34,10 +34,10 @@ METRICS = {
     "gross_return": MetricWords("Gross return", "return", "before costs"),
     "net_pnl": MetricWords("Net profit", "signed_money", "currency"),
     "cagr": MetricWords("CAGR", "return", "per year"),
-    "log_growth": MetricWords("Log growth", "signed", "per year"),
-    "volatility": MetricWords("Volatility", "percent", "per year"),
-    "sharpe": MetricWords("Sharpe", "signed", "per year"),
-    "sortino": MetricWords("Sortino", "signed", "per year"),
+    "log_growth": MetricWords("Log growth", "log", "ln, whole period"),
+    "volatility": MetricWords("Volatility", "percent", "annualised"),
+    "sharpe": MetricWords("Sharpe", "signed", "annualised"),
+    "sortino": MetricWords("Sortino", "signed", "annualised"),
     "calmar": MetricWords("Calmar", "signed", "CAGR / drawdown"),
     "max_drawdown": MetricWords("Max drawdown", "return", "from the peak"),
     "max_drawdown_bars": MetricWords("Longest drawdown", "count", "bars"),
@@ -45,11 +45,11 @@ METRICS = {
     "expected_shortfall_5": MetricWords("Expected shortfall 5 %", "return", "per bar"),
     "alpha": MetricWords("Alpha", "return", "per year"),
     "beta": MetricWords("Beta", "signed", "to buy-and-hold"),
-    "information_ratio": MetricWords("Information ratio", "signed", "per year"),
+    "information_ratio": MetricWords("Information ratio", "signed", "annualised"),
     "exposure": MetricWords("Exposure", "percent", "mean |position|"),
     "turnover_per_year": MetricWords("Turnover", "times", "× equity per year"),
     "trades": MetricWords("Trades", "count", ""),
-    "win_rate": MetricWords("Win rate", "percent", "of closed trades"),
+    "win_rate": MetricWords("Win rate", "percent", "of trades"),
     "profit_factor": MetricWords("Profit factor", "ratio", "gains / losses"),
     "avg_bars_held": MetricWords("Average holding", "ratio", "bars"),
     "fees_paid": MetricWords("Fees", "money", "currency"),
@@ -80,14 +80,14 @@ def show(key: str, value: float | None) -> str:
     if value is None:
         return NO_VALUE
     kind = metric_words(key).kind
-    sign = "+" if kind in {"return", "signed", "signed_money"} else ""
+    sign = "+" if kind in {"return", "signed", "signed_money", "log"} else ""
     if kind in {"return", "percent"}:
         digits = 2 if abs(value) < 0.01 and metric_words(key).unit == "per bar" else 1
         text = f"{100 * value:{sign},.{digits}f} %"
     elif kind in {"money", "signed_money", "count"}:
         text = f"{value:{sign},.0f}"
     else:
-        text = f"{value:{sign},.2f}"
+        text = f"{value:{sign},.{4 if kind == 'log' else 2}f}"
     return text if any(digit in text for digit in "123456789") else text.lstrip("+-")
 
 
