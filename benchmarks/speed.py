@@ -129,6 +129,22 @@ def memory_rows(bench: Bench) -> list[list[str]]:
     return rows
 
 
+CONDITIONS = """## What is equal, and what is not
+
+- Network inputs: 196 on both sides, a window of 32 bars × 6 features and four account values. The peers' environments
+  have no account values beside their window, so a subclass appends four that they keep anyway (position, profit, bars
+  since the last trade or episode, and zero where they have no fourth).
+- Network: two hidden layers of 64 with ReLU; A2C's actor and critic share them. Adam, equal learning rates, gradient
+  clipping, batch and updates per environment step. DQN: uniform replay of 100,000 transitions, one update of 32 per 4
+  environment steps (ours: 4 updates after every 16 steps of 16 environments).
+- Ours accounts for fees, slippage, borrow interest, shorts, ruin and action masks, fills at the next open and plays
+  252-bar episodes. Gym-Trading-Env charges fees and interest and plays the same positions and episodes. gym-anytrading
+  knows two positions, charges fees in its profit but not in its reward, and plays the whole file.
+- Stable-Baselines3 runs its environments in one process (`DummyVecEnv`) on the CPU. The first round tries one thread
+  and torch's default; the better goes on.
+- Peak memory is that of the whole process, libraries and compiler included.
+"""
+
 SPEED_HEAD = [
     "work",
     "peer's environment",
@@ -147,6 +163,11 @@ MEMORY_HEAD = [
     "ours, peak memory (MiB)",
     "peer, peak memory (MiB)",
 ]
+
+
+def machine() -> str:
+    system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    return f"{cpu_model()}, {num_cores()} cores, {system}"
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -176,14 +197,14 @@ def report(bench: Bench, num_rounds: int, seconds: float) -> str:
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     return f"""# Speed and memory beside Stable-Baselines3
 
-Written by `make bench`; every figure comes from one run of it. Figures move with the machine and its load, ratios less so.
+Written by `make bench`; every figure comes from one run of it. Figures move with the machine and its load, ratios less.
 
 - Date: {today}
-- Machine: {cpu_model()}, {num_cores()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}
+- Machine: {machine()}
 - Ours: {spelt(bench.ours[first].rounds[0]["versions"])}
 - Peers: {spelt(bench.peers[first].rounds[0]["versions"])}
-- {num_rounds} rounds of {seconds:g} seconds after warm-up and compilation; medians. A ratio is the median of the ratios of
-  measurements taken next to each other.
+- {num_rounds} rounds of {seconds:g} seconds after warm-up and compilation; medians. A ratio is the median of the ratios
+  of measurements taken next to each other.
 
 ## Speed
 
@@ -193,21 +214,7 @@ Written by `make bench`; every figure comes from one run of it. Figures move wit
 
 {table(MEMORY_HEAD, memory_rows(bench))}
 
-## What is equal, and what is not
-
-- Network inputs: 196 on both sides, a window of 32 bars × 6 features and four account values. The peers' environments have
-  no account values beside their window, so a subclass appends four that they keep anyway (position, profit, bars since the
-  last trade or episode, and zero where they have no fourth).
-- Network: two hidden layers of 64 with ReLU; A2C's actor and critic share them. Adam, equal learning rates, gradient
-  clipping, batch and updates per environment step. DQN: uniform replay of 100,000 transitions, one update of 32 per 4
-  environment steps (ours: 4 updates after every 16 steps of 16 environments).
-- Ours accounts for fees, slippage, borrow interest, shorts, ruin and action masks, fills at the next open and plays 252-bar
-  episodes. Gym-Trading-Env charges fees and interest and plays the same positions and episodes. gym-anytrading knows two
-  positions, charges fees in its profit but not in its reward, and plays the whole file.
-- Stable-Baselines3 runs its environments in one process (`DummyVecEnv`) on the CPU. The first round tries one thread and
-  torch's default; the better goes on.
-- Peak memory is that of the whole process, libraries and compiler included.
-"""
+{CONDITIONS}"""
 
 
 def main() -> None:

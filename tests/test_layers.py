@@ -25,6 +25,8 @@ LAYERS = {
     "trader.evaluation.ledger": 2,
     "trader.evaluation.trades": 2,
     "trader.evaluation.formulas": 2,
+    "trader.evaluation.formulas": 2,
+    "trader.evaluation.trades": 2,
     "trader.evaluation.metrics": 2,
     "trader.evaluation.intervals": 2,
     "trader.evaluation.overfitting": 2,
@@ -39,7 +41,7 @@ LAYERS = {
     "trader.runs": 7,
     "trader.report": 7,
     "trader.cli": 8,
-    "trader.__main__": 8,
+    "trader.__main__": 9,
 }
 # Two modules of one row that the design names together.
 ROOMMATES = {"trader.rollout": "trader.training"}
