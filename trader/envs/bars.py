@@ -117,7 +117,7 @@ def account_features(market: Market, state: EnvState) -> Any:
     account = state.account
     close = at(market.close, state.asset, state.t)
     equity = account.cash + account.units * close
-    exposure = account.units * close / ops.maximum(equity, 1e-6)
+    exposure = account.units * close / ops.maximum(equity, 1e-30)
     has_basis = account.basis > 0.0
     since_entry = ops.sign(account.units) * (close / ops.where(has_basis, account.basis, 1.0) - 1.0)
     unrealized = ops.where(has_basis, since_entry, 0.0)

@@ -71,7 +71,7 @@ def reward(env: EnvConfig, scale: float, bar: Bar, moments: Moments) -> tuple[An
     closures, interest when charged, over initial cash · `differential_sharpe` as above.
     """
     if env.reward == "differential_sharpe":
-        simple = ops.where(bar.before > 0.0, bar.after / ops.maximum(bar.before, 1e-9) - 1.0, 0.0)
+        simple = ops.where(bar.before > 0.0, bar.after / ops.maximum(bar.before, 1e-30) - 1.0, 0.0)
         base, moments = differential_sharpe(moments, simple, env.differential_sharpe_rate)
     elif env.reward == "pnl":
         base = (bar.after - bar.before) / scale

@@ -1,0 +1,176 @@
+"""DQN (Mnih et al. 2015) and double DQN (van Hasselt et al. 2016) with action masks and index replay.
+
+Loss: mean of Huber or squared `Q(s, a) − [r + γ·Q⁻(s′, argmax_legal Q(s′))]`; masks act in exploration, in the
+target's maximum and in the greedy policy. Time limits are bootstrapped, ruin is not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import keras
+from keras import ops
+
+from trader import backend
+from trader.agents import losses, replay
+from trader.agents.agent import Agent, Carry, fresh_where_done, observed, observed_after, play, restarter, start_carry
+from trader.agents.networks import build_network, build_optimizer
+from trader.agents.schedules import epsilon
+from trader.data.market import Market, Segment
+from trader.envs import bars
+from trader.envs.bars import MarketEnv, Observation
+
+if TYPE_CHECKING:
+    from trader.config import DqnConfig, TrainConfig
+
+
+class Pace(NamedTuple):
+    """How collecting and learning alternate: vector steps, then sequential updates."""
+
+    vector_steps: int
+    updates: int
+
+
+class Learner(NamedTuple):
+    """The parts of a DQN, fixed while compiled."""
+
+    config: DqnConfig
+    env: MarketEnv
+    num_envs: int
+    total_timesteps: int
+    online: keras.Model
+    target: keras.Model
+    optimizer: keras.optimizers.Optimizer
+    storage: keras.Variable
+    layout: replay.Layout
+    variables: list[keras.Variable]
+
+
+def pace(config: DqnConfig, num_envs: int) -> Pace:
+    """Return the alternation that gives `gradient_steps` updates every `train_freq` environment steps."""
+    return Pace(
+        max(1, config.train_freq // num_envs), config.gradient_steps * max(1, num_envs // config.train_freq)
+    )
+
+
+def build_dqn(config: DqnConfig, train: TrainConfig, env: MarketEnv, num_features: int) -> Agent:
+    """Return a DQN agent; the replay holds `buffer_size` transitions, rounded up to a multiple of `n_envs`."""
+    num_envs = train.n_envs
+    window = (env.config.window_size, num_features)
+
+    def network(seed: int) -> keras.Model:
+        heads = {"q_values": env.config.num_actions}
+        return build_network(config.network, window, replay.NUM_ACCOUNT, heads, seed)
+
+    online, target = network(0), network(0)
+    optimizer = build_optimizer(config.optimizer, config.learning_rate, online.trainable_variables)
+    storage, _ = replay.init(-(-config.buffer_size // num_envs) * num_envs)
+    variables = [*online.variables, *target.variables, *optimizer.variables, storage]
+    layout = replay.Layout(len(env.config.positions), env.config.num_actions)
+    learner = Learner(
+        config, env, num_envs, train.total_timesteps, online, target, optimizer, storage, layout, variables
+    )
+    restart_online = restarter(variables, online.variables, network)
+
+    def restart(seed: int) -> None:
+        restart_online(seed)
+        for copy, weight in zip(target.variables, online.variables, strict=True):
+            copy.assign(weight.value)
+
+    rate = pace(config, num_envs)
+    return Agent(
+        name=config.name,
+        env=env,
+        policy=online,
+        variables=variables,
+        steps_per_iteration=rate.vector_steps * num_envs,
+        restart=restart,
+        start=lambda market, segment, seed: start_carry(env, num_envs, replay.empty(), segment, seed),
+        iterate=lambda market, segment, carry: _iterate(learner, rate, market, segment, carry),
+        act_greedy=lambda obs, mask: greedy(online, obs, mask),
+        exploration=lambda step: float(_epsilon(learner, step)),
+    )
+
+
+def greedy(model: keras.Model, obs: Observation, mask: Any) -> Any:
+    """Return the legal action of highest value, int32 `[N]`; ties go to the lowest index."""
+    return ops.cast(ops.argmax(losses.masked(model(list(obs)), mask), axis=-1), "int32")
+
+
+def explore(action: Any, mask: Any, share: Any, key: Any) -> Any:
+    """Return `action` with probability 1 − `share`, else a uniformly drawn legal action, int32 `[N]`."""
+    coin_key, action_key = backend.split(key, 2)
+    drawn = backend.categorical(action_key, losses.masked(ops.zeros_like(mask, "float32"), mask))
+    return ops.where(backend.uniform(coin_key, action.shape) < share, drawn, action)
+
+
+def _epsilon(learner: Learner, step: Any) -> Any:
+    config = learner.config
+    decay_steps = int(config.exploration_fraction * (learner.total_timesteps - config.learning_starts))
+    first, last = config.exploration_initial_eps, config.exploration_final_eps
+    return epsilon(step, config.learning_starts, decay_steps, first, last)
+
+
+def _iterate(learner: Learner, rate: Pace, market: Market, segment: Segment, carry: Carry) -> Carry:
+    carry = backend.repeat(
+        lambda c: _collect(learner, market, segment, c), carry, rate.vector_steps, learner.variables
+    )
+    learning = ops.cast(carry.step >= learner.config.learning_starts, "int32")
+    carry = backend.repeat(
+        lambda c: _update(learner, market, c), carry, rate.updates * learning, learner.variables
+    )
+    _move_target(learner, carry.step, rate.vector_steps * learner.num_envs)
+    return carry
+
+
+def _collect(learner: Learner, market: Market, segment: Segment, carry: Carry) -> Carry:
+    env = learner.env
+    explore_key, reset_key, next_key = backend.split(carry.key, 3)
+    mask = bars.action_mask(env, carry.env)
+    best = greedy(learner.online, bars.observe(env, market, carry.env), mask)
+    action = explore(best, mask, _epsilon(learner, carry.step), explore_key)
+    outcome, record = play(env, market, segment, carry.env, action, learner.config.gamma)
+    stats = carry.stats._replace(
+        reward=carry.stats.reward + ops.sum(outcome.reward), steps=carry.stats.steps + learner.num_envs
+    )
+    return Carry(
+        env=fresh_where_done(env, segment, outcome, reset_key),
+        memory=replay.add(learner.storage, carry.memory, learner.layout, record),
+        key=next_key,
+        step=carry.step + learner.num_envs,
+        stats=stats,
+    )
+
+
+def _update(learner: Learner, market: Market, carry: Carry) -> Carry:
+    config, online = learner.config, learner.online
+    sample_key, next_key = backend.split(carry.key, 2)
+    batch = replay.sample(learner.storage, carry.memory, learner.layout, config.batch_size, sample_key)
+    target = _target(learner, market, batch)
+    error = losses.huber if config.loss == "huber" else losses.squared
+
+    def loss(obs: Observation, action: Any, aim: Any) -> tuple[Any, Any]:
+        return ops.mean(error(losses.chosen(online(list(obs)), action) - aim)), ()
+
+    trainable = online.trainable_variables
+    arguments = (observed(learner.env, market, batch), batch.action, target)
+    (value, _), gradients = backend.value_and_grad(loss, trainable)(*arguments)
+    learner.optimizer.apply(losses.clipped_by_global_norm(gradients, config.max_grad_norm), trainable)
+    stats = carry.stats._replace(loss=carry.stats.loss + value, updates=carry.stats.updates + 1.0)
+    return carry._replace(key=next_key, stats=stats)
+
+
+def _target(learner: Learner, market: Market, batch: replay.Transitions) -> Any:
+    obs = list(observed_after(learner.env, market, batch))
+    rung = bars.next_rung(learner.env.config, batch.rung, batch.action)
+    mask = bars.rung_mask(learner.env.config, rung)
+    q_t = learner.target(obs)
+    selector = learner.online(obs) if learner.config.double else q_t
+    return losses.td_target(batch.reward, batch.discount, q_t, mask, selector)
+
+
+def _move_target(learner: Learner, step: Any, steps_taken: int) -> None:
+    interval, tau = learner.config.target_update_interval, learner.config.tau
+    due = step // interval > (step - steps_taken) // interval
+    for slow, fast in zip(learner.target.variables, learner.online.variables, strict=True):
+        slow.assign(ops.where(due, tau * fast.value + (1.0 - tau) * slow.value, slow.value))

@@ -1,0 +1,96 @@
+"""The compiled greedy pass over dates: validation, evaluation and backtest all use it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from keras import ops
+
+from trader import backend
+from trader.agents.agent import Agent
+from trader.data.market import Market, Segment
+from trader.envs import bars
+from trader.envs.rewards import MIN_RATIO
+
+_EXPONENT = 10
+_LARGE = 2.0**_EXPONENT
+
+
+class GreedyPass(NamedTuple):
+    """What the greedy policy did, `[n, M]` NumPy; rows beyond an asset's own length repeat its end.
+
+    Attributes:
+        action: int32.
+        exposure: float32 target exposure after each decision.
+        equity: float64 at the close that ends each bar (fractions of initial cash).
+        alive: bool, whether the row is a decision of this asset.
+    """
+
+    action: np.ndarray
+    exposure: np.ndarray
+    equity: np.ndarray
+    alive: np.ndarray
+
+
+def greedy_pass(agent: Agent) -> Callable[[Market, Segment], GreedyPass]:
+    """Return the compiled pass of `agent` (with its present weights) over every decision of a segment."""
+    compiled: dict[int, Callable[..., Any]] = {}
+
+    def run(market: Market, segment: Segment) -> GreedyPass:
+        num_steps = int(np.max(np.asarray(segment.last) - np.asarray(segment.first))) + 1
+        if num_steps not in compiled:
+            compiled[num_steps] = _compiled_pass(agent, num_steps)
+        outputs = compiled[num_steps](market, Segment(*map(ops.convert_to_tensor, segment)))
+        action, exposure, equity, exponent, alive = (ops.convert_to_numpy(x) for x in outputs)
+        return GreedyPass(action, exposure, np.ldexp(equity.astype(np.float64), exponent), alive)
+
+    return run
+
+
+def _compiled_pass(agent: Agent, num_steps: int) -> Callable[..., Any]:
+    env = agent.env
+    positions = ops.convert_to_tensor(list(env.config.positions), "float32")
+
+    def act(market: Market, segment: Segment, state: bars.EnvState, exponent: Any, alive: Any) -> Any:
+        action = agent.act_greedy(bars.observe(env, market, state), bars.action_mask(env, state))
+        outcome = bars.step(env, market, segment, state, action)
+        rung = bars.next_rung(env.config, state.account.rung, action)
+        is_last = state.t >= segment.last
+        # An asset at its end stands still; a ruined account goes on to the end of its dates with nothing in it.
+        following = bars.where_done(is_last, state, outcome.state)
+        played = (action, ops.take(positions, ops.maximum(rung, 0)), outcome.equity, exponent, alive)
+        following, change = _rescaled(following, outcome.equity)
+        return (following, exponent + change, ops.logical_and(alive, ops.logical_not(is_last))), played
+
+    def whole(market: Market, segment: Segment) -> Any:
+        asset = ops.arange(segment.first.shape[0], dtype="int32")
+        start = (bars.begin(env, asset, segment.first), ops.zeros_like(asset), ops.ones_like(asset, "bool"))
+        return backend.scan(lambda c: act(market, segment, *c), start, num_steps, agent.variables)[1]
+
+    return backend.compiled(whole, agent.variables)
+
+
+def _rescaled(state: bars.EnvState, equity: Any) -> tuple[bars.EnvState, Any]:
+    """Return the state with its money scaled by 2^−k, and k: float32 would overflow on long, good paths.
+
+    Scaling by powers of two is exact, and nothing an agent sees depends on the scale of its money.
+    """
+    change = ops.where(equity > _LARGE, _EXPONENT, 0) - ops.where(
+        ops.logical_and(equity > 0.0, equity < 1.0 / _LARGE), _EXPONENT, 0
+    )
+    factor = ops.where(change > 0, 1.0 / _LARGE, ops.where(change < 0, _LARGE, 1.0))
+    account = state.account
+    scaled = account._replace(cash=account.cash * factor, units=account.units * factor, peak=account.peak * factor)
+    return state._replace(account=scaled), ops.cast(change, "int32")
+
+
+def log_growth(played: GreedyPass) -> float:
+    """Return the mean over assets of the net log growth of equity; the bar of ruin counts as log(0.001)."""
+    growth = []
+    for equity, alive in zip(played.equity.T, played.alive.T, strict=True):
+        path = np.concatenate([[1.0], equity[alive]])
+        positive = path[path > 0.0]
+        growth.append(np.log(positive[-1]) + (np.log(MIN_RATIO) if len(positive) < len(path) else 0.0))
+    return float(np.mean(growth))
