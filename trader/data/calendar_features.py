@@ -19,7 +19,7 @@ def calendar_columns(
     `holidays` counts the holidays after the date of the window's first bar up to the date of its last.
     """
     makers = {
-        "day_of_year": lambda: index.dayofyear.to_numpy(dtype=np.float64),
+        "day_of_year": lambda: index.day_of_year.to_numpy(dtype=np.float64),
         "day_of_month": lambda: index.day.to_numpy(dtype=np.float64),
         "month": lambda: index.month.to_numpy(dtype=np.float64),
         "year": lambda: index.year.to_numpy(dtype=np.float64),

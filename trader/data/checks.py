@@ -96,11 +96,6 @@ def check(raw: RawBars, now: datetime | None = None) -> list[Finding]:
     return [_finding(raw, code, positions, message) for code, positions, message in found if len(positions)]
 
 
-def is_clean(raw: RawBars) -> bool:
-    """Return whether no check finds anything."""
-    return not check(raw)
-
-
 Fault = tuple[str, np.ndarray, str]
 
 

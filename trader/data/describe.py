@@ -12,7 +12,6 @@ from trader.config.data import FileSource
 from trader.config.experiment import Experiment
 from trader.data.bars import COLUMNS, Bars
 from trader.data.checks import Finding, check
-from trader.data.fingerprint import fingerprint
 from trader.data.prepare import Loaded, Prepared, load_bars, prepare
 from trader.data.segments import segment_spans
 from trader.data.sources import load_raw
@@ -23,31 +22,40 @@ EXPORT_SUFFIXES = {".csv": "csv", ".parquet": "parquet"}
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%f+00:00"
 
 
-def check_files(paths: Iterable[str], source: FileSource | None = None, base: Path | None = None) -> list[Finding]:
+def check_files(
+    paths: Iterable[Path | str],
+    date_format: str | None = None,
+    timezone: str = "UTC",
+    order: str = "ascending",
+    columns: dict[str, str] | None = None,
+) -> list[Finding]:
     """Return what the data doctor finds in files, one asset per file; an empty list means clean.
 
     Args:
-        paths: files or patterns, relative to `base`.
-        source: date format, time zone, order and columns; its path is not looked at. None = ISO 8601, UTC, ascending,
-            CSV or Parquet by the files' suffix.
-        base: folder that relative paths start from; None = the working folder.
+        paths: CSV files, or Parquet files by their suffix, relative to the working folder.
+        date_format: strptime format of the time column; None = ISO 8601.
+        timezone: time zone of naive time stamps (IANA name).
+        order: `ascending` or `descending`.
+        columns: our name -> column of the file.
 
     Raises:
         TraderError: a file cannot be read at all.
     """
     findings = []
-    for path in paths:
-        one = (source or FileSource(source="csv", path=path)).model_copy(
-            update={"path": path, "source": "parquet" if path.lower().endswith(".parquet") else "csv"}
+    for path in map(str, paths):
+        source = FileSource.model_validate(
+            {
+                "source": "parquet" if path.lower().endswith(".parquet") else "csv",
+                "path": path,
+                "date_format": date_format,
+                "timezone": timezone,
+                "order": order,
+                "columns": columns or {},
+            }
         )
-        for raw in load_raw(one, base or Path()):
+        for raw in load_raw(source, Path()):
             findings.extend(check(raw))
     return findings
-
-
-def check_experiment(experiment: Experiment, base: Path) -> list[Finding]:
-    """Return what the data doctor finds in an experiment's own source."""
-    return [finding for raw in load_raw(experiment.data, base) for finding in check(raw)]
 
 
 def describe(experiment: Experiment, base: Path) -> dict[str, Any]:
@@ -120,10 +128,13 @@ def export(experiment: Experiment, base: Path, out: Path) -> list[Path]:
         The files written.
 
     Raises:
-        TraderError: several assets into one file, a suffix that is neither, or a path that cannot be written.
+        TraderError: several assets into one file, a suffix that is neither, a file that exists or cannot be written.
     """
     loaded = load_bars(experiment.data, base)
     targets = _targets(loaded, out)
+    for path in targets:
+        if path.exists():
+            raise TraderError(f"{path}: exists already; name a new file, or delete it first")
     try:
         for bars, path in zip(loaded.bars, targets, strict=True):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -153,16 +164,6 @@ def _write(bars: Bars, path: Path) -> None:
         table.to_parquet(path, index=False)
     else:
         table.to_csv(path, index=False, date_format=TIME_FORMAT)
-
-
-def written_fingerprint(paths: Iterable[Path]) -> str:
-    """Return the fingerprint of exported files, read back as an experiment would read them."""
-    bars: list[Bars] = []
-    for path in paths:
-        source = EXPORT_SUFFIXES[path.suffix.lower()]
-        config = FileSource.model_validate({"source": source, "path": path.name, "repairs": {"zero_volume": "accept"}})
-        bars.extend(load_bars(config, path.parent).bars)
-    return fingerprint(bars)
 
 
 def _iso(moment: pd.Timestamp) -> str:

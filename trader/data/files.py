@@ -46,13 +46,11 @@ def read_file(path: Path, shown: str, source: FileSource) -> pd.DataFrame:
 
 def _read_csv(path: Path, shown: str) -> pd.DataFrame:
     try:
-        # round_trip: the fingerprint of a CSV must equal that of the Parquet file it came from.
         header = pd.read_csv(path, nrows=0, encoding="utf-8-sig")
         text_columns = {name: "string" for name in header.columns if str(name).strip().lower() not in MAPPABLE[1:]}
         return pd.read_csv(
             path,
             dtype=text_columns,
-            float_precision="round_trip",
             encoding="utf-8-sig",
             index_col=False,
             low_memory=False,

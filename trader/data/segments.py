@@ -66,7 +66,8 @@ def cut_segments(bars: tuple[Bars, ...], segments: Segments, cut: Cut) -> dict[s
 def segment_spans(bars: tuple[Bars, ...], segments: Segments, zone: str) -> dict[str, Span]:
     """Return first and last moment (both included, UTC) of each segment; fractions cut the union of all time stamps."""
     if segments.by_date:
-        return {name: _date_span(*getattr(segments, name), zone) for name in SEGMENT_NAMES}
+        ranges = {name: getattr(segments, name) for name in SEGMENT_NAMES}
+        return {name: _date_span(first, last, zone) for name, (first, last) in ranges.items()}
     union = bars[0].frame.index
     for asset in bars[1:]:
         union = union.union(asset.frame.index)
@@ -145,8 +146,8 @@ def _refuse_short(asset: Bars, name: str, span: Span, rows: tuple[int, int], cut
     if decisions < LEAST_DECISIONS:
         raise TraderError(
             f"{where}; {max(0, decisions)} decisions remain, need at least {LEAST_DECISIONS}: the first full window"
-            f" takes {cut.first_window + 1} bars (feature warm-up {cut.warm_up} + env.window_size {cut.window}) and the last"
-            f" {cut.window + cut.horizon} decisions are given up before the next segment"
+            f" takes {cut.first_window + 1} bars (feature warm-up {cut.warm_up} + env.window_size {cut.window})"
+            f" and the last {cut.window + cut.horizon} decisions are given up before the next segment"
         )
 
 
