@@ -23,7 +23,7 @@ def paths(draw, max_bars=14):
     num_bars = draw(st.integers(1, max_bars))
     moves = st.floats(-0.375, 0.5, width=32)
     closes = 100 * np.cumprod([1 + draw(moves) for _ in range(num_bars + 1)])
-    opens = closes * [1 + 0.3 * draw(moves) for _ in range(num_bars + 1)]
+    opens = closes * [1 + draw(moves) for _ in range(num_bars + 1)]
     hours = np.cumsum([draw(st.integers(1, 800)) for _ in range(num_bars + 1)])
     times = np.datetime64("2024-01-01", "ns") + hours * np.timedelta64(1, "h")
     ladder = draw(st.sampled_from(LADDERS))

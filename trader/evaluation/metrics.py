@@ -86,10 +86,8 @@ def returns_by_date(ledgers: Sequence[LedgerResult]) -> tuple[TimeArray, FloatAr
 
 def equity_by_date(ledgers: Sequence[LedgerResult]) -> tuple[TimeArray, FloatArray]:
     """Return the sorted dates and the equity of the universe: all initial cash, compounded by `returns_by_date`."""
-    if len(ledgers) == 1:
-        return ledgers[0].time, ledgers[0].equity
     dates, returns = returns_by_date(ledgers)
-    return dates, sum(ledger.initial_cash for ledger in ledgers) * np.cumprod(1 + returns, dtype=np.float64)
+    return dates, _path(ledgers, returns)[1:]
 
 
 def strategy_metrics(
@@ -122,8 +120,7 @@ def strategy_metrics(
     bars_per_year = np.float64(periods_per_year)  # a NumPy float overflows to infinity where Python's would raise
     with np.errstate(all="ignore"):
         if len(returns) and np.all(np.isfinite(returns)):
-            path = _path(ledgers)
-            measures |= _return_measures(path, returns, bars_per_year, risk_free_rate)
+            measures |= _return_measures(_path(ledgers, returns), returns, bars_per_year, risk_free_rate)
             measures |= _benchmark_measures(returns, benchmark_returns, bars_per_year, risk_free_rate)
         else:
             measures |= dict.fromkeys(RETURN_KEYS, NO_BAR if not len(returns) else NOT_FINITE)
@@ -137,10 +134,11 @@ def _equity_before(ledger: LedgerResult) -> FloatArray:
     return np.concatenate(([ledger.initial_cash], ledger.equity))[:-1]
 
 
-def _path(ledgers: Sequence[LedgerResult]) -> FloatArray:
+def _path(ledgers: Sequence[LedgerResult], returns: FloatArray) -> FloatArray:
     """Return the equity by date `[n + 1]` with the initial cash before it."""
     start = sum(ledger.initial_cash for ledger in ledgers)
-    return np.concatenate(([start], equity_by_date(ledgers)[1]))
+    equity = ledgers[0].equity if len(ledgers) == 1 else start * np.cumprod(1 + returns, dtype=np.float64)
+    return np.concatenate(([start], equity))
 
 
 def exposure(ledger: LedgerResult) -> float:
