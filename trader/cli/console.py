@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 PLAIN_PERIOD = 5.0  # seconds between plain progress lines
-PLAIN_WIDTH = 120
+PLAIN_WIDTH = 4096  # wide enough that no line is folded: one row, one line, for grep
 
 
 class Console:
@@ -87,6 +87,13 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
     _rich_console(terminal).print(table)
+
+
+def print_records(title: str, records: Sequence[Mapping[str, object]]) -> None:
+    """Print records that share their keys as a table; nothing for none."""
+    if records:
+        columns = list(records[0])
+        print_table(title, columns, [[record.get(column, "") for column in columns] for record in records])
 
 
 def _rich_console(terminal: bool) -> RichConsole:

@@ -17,7 +17,10 @@ ConfigOption = Annotated[Path, typer.Option("--config", metavar="FILE", help="Ex
 SetOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="Replace one value of the config, e.g. agent.gamma=0.9; repeatable."
+        "--set",
+        metavar="KEY=VALUE",
+        envvar="TRADER_SET",
+        help="Replace one value of the config, e.g. agent.gamma=0.9; repeatable.",
     ),
 ]
 RunsDirOption = Annotated[
