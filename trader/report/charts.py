@@ -17,6 +17,7 @@ from trader.report.words import baseline_label
 MOST_POINTS, FEWEST_POINTS = 1600, 120
 POINT_BUDGET = 300_000  # points of all position charts together: about 4 MB
 MARK_BUDGET = 60_000
+MILLISECONDS_PER_DAY = 86_400_000
 MOST_PANELS = 400  # asset × seed
 TimeArray = np.ndarray[Any, np.dtype[np.datetime64]]
 
@@ -139,7 +140,7 @@ def _short(values: FloatArray) -> list[float]:
 def _clock(result: BacktestResult) -> Clock:
     ledgers = seeds_of(result, result.agent)[0].ledgers
     time = np.unique(np.concatenate([_milliseconds(ledger.time) for ledger in ledgers]))
-    tick = int(np.gcd.reduce(np.diff(time))) if len(time) > 1 else 1
+    tick = int(np.gcd.reduce(np.diff(time))) if len(time) > 1 else MILLISECONDS_PER_DAY
     return Clock(int(time[0]), max(1, tick))
 
 

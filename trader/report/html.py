@@ -66,10 +66,11 @@ def _settings(result: BacktestResult) -> list[tuple[str, Html]]:
     env = result.experiment.get("env", {})
     fill = env.get("fill", "")
     cash = env.get("initial_cash")
+    each = " for each asset" if len(result.strategies[0].ledgers) > 1 else ""
     return [
         ("Fill", or_dash(FILLS.get(fill, fill))),
         ("Costs", text(_costs_phrase(env))),
-        ("Starting cash", or_dash(f"{cash:,.0f}" if isinstance(cash, int | float) else "")),
+        ("Starting cash", or_dash(f"{cash:,.0f}{each}" if isinstance(cash, int | float) else "")),
         ("Bars per year", text(f"{result.periods_per_year:,.1f}")),
         ("Look at these dates", text(f"number {result.looks}")),
         ("Trials on these dates", text(result.trials)),
