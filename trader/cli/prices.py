@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from trader.cli.params import ConfigOption, JsonOption, SetOption, examples
-from trader.errors import CheckFailedError
+from trader.errors import CheckFailedError, TraderError
 
 if TYPE_CHECKING:
     from trader.data.checks import Finding
@@ -32,19 +32,28 @@ def check(
     order: Annotated[
         Literal["ascending", "descending"], typer.Option(help="Order of rows in the files.")
     ] = "ascending",
+    column: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=COLUMN", help="Our name for a column, e.g. close=Last; repeatable."),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Look for every fault the loader would refuse or warn of; exit 3 when there is an error."""
-    from trader.config import FileSource
     from trader.data.describe import check_files
 
-    source = FileSource(source="csv", path=files, date_format=date_format, timezone=timezone, order=order)
-    found = check_files(files, source)
+    found = check_files(files, date_format, timezone, order, _columns(column or []))
     _print_findings(found, json)
     errors = [finding for finding in found if finding.severity == "error"]
     if errors:
         codes = ", ".join(dict.fromkeys(finding.code for finding in errors))
         raise CheckFailedError(f"trader data check: {len(errors)} error(s): {codes}; see the findings on stdout")
+
+
+def _columns(pairs: list[str]) -> dict[str, str]:
+    split = {name: theirs for name, sign, theirs in (pair.partition("=") for pair in pairs) if sign}
+    if len(split) < len(pairs):
+        raise TraderError(f"--column: must be NAME=COLUMN such as close=Last, each once; received {' '.join(pairs)}")
+    return split
 
 
 def _print_findings(found: list[Finding], as_json: bool) -> None:

@@ -123,8 +123,12 @@ class Repairs(Section):
 class SourceBase(Section):
     """What every source shares."""
 
-    segments: Segments = Field(default_factory=lambda: Segments())
-    repairs: Repairs = Field(default_factory=lambda: Repairs())
+    segments: Segments = Field(
+        default_factory=lambda: Segments(), description="dates to learn from, to choose by and to be judged on"
+    )
+    repairs: Repairs = Field(
+        default_factory=lambda: Repairs(), description="faults of the bars that are mended, each named"
+    )
 
 
 class BuiltIn(SourceBase):
@@ -132,7 +136,10 @@ class BuiltIn(SourceBase):
 
     source: Literal["nasdaq", "sp500"]
     # Two NASDAQ bars (2015-05-12, 2018-01-09) carry no volume; their prices are sound.
-    repairs: Repairs = Field(default_factory=lambda: Repairs(zero_volume="accept"))
+    repairs: Repairs = Field(
+        default_factory=lambda: Repairs(zero_volume="accept"),
+        description="faults of the bars that are mended, each named",
+    )
 
 
 class FileSource(SourceBase):
@@ -157,7 +164,7 @@ class SyntheticSource(SourceBase):
     """A generated market with a known optimum."""
 
     source: Literal["synthetic"]
-    market: MarketConfig
+    market: MarketConfig = Field(description="what generates the bars, chosen by `kind`")
     length: int = Field(default=60_000, ge=100, le=20_000_000, description="bars")
     seed: int = Field(default=7, ge=0, description="seed of the generator (not the agent's)")
     bar: str = Field(
@@ -230,7 +237,7 @@ class CalendarFeature(Section):
 
     name: Literal["calendar"]
     columns: list[Literal["day_of_year", "day_of_month", "month", "year", "holidays"]] = Field(
-        default=["day_of_year", "day_of_month", "month"], min_length=1
+        default=["day_of_year", "day_of_month", "month"], min_length=1, description="which of the calendar's numbers"
     )
     holidays: str = Field(
         default="NYSE", description="calendar whose holidays are counted: a country code or a market such as NYSE"

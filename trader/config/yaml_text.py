@@ -71,6 +71,12 @@ class Dumper(yaml.SafeDumper):
         return True
 
 
+def _represent_str(dumper: Dumper, text: str) -> ScalarNode:
+    # PyYAML writes these line breaks bare and then reads them as a space; quoted they are escaped.
+    risky = any(letter in "\x85\u2028\u2029\ufeff" for letter in text)
+    return dumper.represent_scalar(_TAG + "str", text, style='"' if risky else None)
+
+
 def _construct_map(loader: _Loader, node: MappingNode) -> dict[str, Any]:
     first_line: dict[str, int] = {}
     mapping: dict[str, Any] = {}
@@ -115,6 +121,7 @@ def _set_up() -> None:
     }
     for name, constructor in constructors.items():
         _Loader.add_constructor(_TAG + name, constructor)
+    Dumper.add_representer(str, _represent_str)
 
 
 _set_up()
