@@ -6,9 +6,10 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
+import numpy as np
 import yaml
 
-from trader.evaluation.results import BacktestResult
+from trader.evaluation.results import BacktestResult, Undefined
 from trader.report.charts import chart_values
 from trader.report.html_tables import asset_table, cost_table, metric_table, seed_table
 from trader.report.markup import (
@@ -23,6 +24,7 @@ from trader.report.markup import (
     typeset,
     wrap,
 )
+from trader.report.numbers import finite
 from trader.report.series import seeds_of
 from trader.report.words import FILLS, NOT_ASSESSED, plain_sentence, show, spread, warnings_of
 
@@ -96,7 +98,7 @@ def _verdict(result: BacktestResult) -> Html:
         ("Buy and hold", number("total_return", spread(hold, "total_return").median)),
         ("Sharpe", median_and_range("sharpe", spread(agent, "sharpe"))),
         ("Max drawdown", median_and_range("max_drawdown", spread(agent, "max_drawdown"))),
-        ("Costs lost", text(typeset(_costs_lost(result)))),
+        ("Costs, of starting cash", text(typeset(_costs_lost(result)))),
     ]
     sentence = wrap("p", text(typeset(plain_sentence(result))), "sentence")
     badge = wrap("p", join([wrap("strong", text("Not assessed")), text(f" {NOT_ASSESSED}")]), "reason")
@@ -104,8 +106,13 @@ def _verdict(result: BacktestResult) -> Html:
 
 
 def _costs_lost(result: BacktestResult) -> str:
-    gross, net = (spread(seeds_of(result, result.agent), key).median for key in ("gross_return", "total_return"))
-    return show("win_rate", None if gross is None or net is None else gross - net)
+    missing = Undefined("not computed")
+    pairs = [
+        [finite(strategy.metrics.get(key, missing)) for key in ("gross_return", "total_return")]
+        for strategy in seeds_of(result, result.agent)
+    ]
+    lost = [gross - net for gross, net in pairs if gross is not None and net is not None]
+    return show("exposure", float(np.median(lost)) if lost else None)
 
 
 def _warnings(result: BacktestResult) -> Html:
