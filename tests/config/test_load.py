@@ -180,7 +180,9 @@ class TestOverrides:
         assert agent.learning_rate == 0.001
 
     def test_a_list_item_is_reached_by_its_index(self):
-        experiment = parse_experiment(NASDAQ, "f", ["features[1].period=5", "env.positions=[0, 1]", "env.positions.1=2"])
+        experiment = parse_experiment(
+            NASDAQ, "f", ["features[1].period=5", "env.positions=[0, 1]", "env.positions.1=2"]
+        )
         assert experiment.features[1].model_dump()["period"] == 5
         assert experiment.env.positions == [0, 2]
 

@@ -60,15 +60,22 @@ def _about_command(message: str, commands: list[str]) -> str:
 
 def _about_value(error: Any, message: str) -> str:
     """Return the line about an option's value: without the variable it did not come from, with what came."""
-    variable = re.search(r" \(env var: '([^']*)'\)", message)
-    if variable and variable.group(1) not in os.environ:
-        message = message.replace(variable.group(0), "")
-    message = message[:1].lower() + message[1:].rstrip(".").replace("Value error, ", "")
+    message = re.sub(r" \(env var: '[^']*'\)", "", message)
+    message = message[:1].lower() + message[1:].rstrip(".").replace("Value error, ", "") + _variable(error)
     choice = re.search(r"'([^']*)' is not one of (.*)", message)
     if choice:
         return message + nearest(choice.group(1), re.findall(r"'([^']*)'", choice.group(2)))
     causes = getattr(error.__cause__, "errors", list)()
     return f'{message}; received "{causes[0]["input"]}"' if causes else message
+
+
+def _variable(error: Any) -> str:
+    """Return which environment variable may have given the value, ` (in TRADER_SEED)`; empty when none is set."""
+    parameter = getattr(error, "param", None)
+    if parameter is None or error.ctx is None:
+        return ""
+    name = parameter.envvar or f"{error.ctx.auto_envvar_prefix}_{parameter.name}".upper()
+    return f" (in {name})" if str(name) in os.environ else ""
 
 
 def _say(text: str, code: int) -> int:

@@ -47,11 +47,11 @@ def evaluate(
     _start_backend(backend, device)
     from trader.cli.console import Console
     from trader.cli.results import print_evaluations
-    from trader.runs import execute
+    from trader.runs import judge
     from trader.runs.options import EvaluateOptions
 
     options = EvaluateOptions(found, split, runs_dir, command_line())
-    print_evaluations(execute.evaluate(options, Console(silent=json)), split, json)
+    print_evaluations(judge.evaluate(options, Console(silent=json)), split, json)
 
 
 def backtest(
@@ -82,19 +82,19 @@ def backtest(
     _start_backend(backend, device)
     from trader.cli.console import Console
     from trader.cli.results import deliver_backtest
-    from trader.runs import execute
+    from trader.runs import judge
     from trader.runs.options import BacktestOptions
 
     options = BacktestOptions(found, dates, which, tuple(data or ()), fee, runs_dir, command_line())
-    deliver_backtest(execute.backtest(options, Console(silent=json)), json)
+    deliver_backtest(judge.backtest(options, Console(silent=json)), json)
 
 
 def report(run: RunArgument, runs_dir: RunsDirOption = Path("runs")) -> None:
     """Print the table of a run's newest backtest and the path of its report.html."""
-    from trader.runs import execute
     from trader.runs.folder import find_run
+    from trader.runs.judge import newest_report
 
-    typer.echo(f"Report: {execute.report(find_run(run, runs_dir))}")
+    typer.echo(f"Report: {newest_report(find_run(run, runs_dir))}")
 
 
 def _playable(run: str, runs_dir: Path) -> RunFolder:

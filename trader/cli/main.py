@@ -6,10 +6,10 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
-from typing import Annotated
 
 import typer
 
+from trader import __version__
 from trader.cli import configs, judge, prices, runs, train
 from trader.cli.failures import DONE, INTERRUPTED, report_failure
 from trader.cli.params import examples
@@ -22,6 +22,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "TRADER", "max_content_width": 120},
     help="From a price file to an honest, out-of-sample verdict on a deep reinforcement-learning trading agent."
     " Every option may also stand in an environment variable, named in its help.",
+    epilog=examples("trader train --config configs/quickstart.yaml", "trader train --help", "trader --version"),
 )
 app.command("train", epilog=train.EXAMPLES)(train.train)
 app.command("evaluate", epilog=judge.EVALUATE_EXAMPLES)(judge.evaluate)
@@ -32,23 +33,6 @@ app.add_typer(prices.app, name="data")
 app.add_typer(configs.app, name="config")
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        from trader import __version__
-
-        typer.echo(f"trader {__version__}")
-        raise typer.Exit
-
-
-@app.callback(epilog=examples("trader train --config configs/quickstart.yaml", "trader train --help"))
-def _root(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=_version)
-    ] = False,
-) -> None:
-    pass
-
-
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; prints at most one line on stderr.
 
@@ -57,6 +41,9 @@ def run(arguments: Sequence[str]) -> int:
     """
     command = typer.main.get_command(app)
     words = list(arguments) or ["--help"]
+    if words == ["--version"]:  # by hand: as an option it would need a callback of the whole app
+        typer.echo(f"trader {__version__}")
+        return DONE
     try:
         code = command.main(args=words, prog_name="trader", standalone_mode=False)
         sys.stdout.flush()

@@ -1,0 +1,46 @@
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from trader.cli.main import run
+
+
+class Outcome(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Trader = Callable[..., Outcome]
+
+
+@pytest.fixture
+def trader(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trader:
+    """Run one command line in this process, from an empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+    def call(*words: str) -> Outcome:
+        code = run(words)
+        return Outcome(code, *capfd.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def python(tmp_path: Path) -> Callable[[str], Outcome]:
+    """Run a Python program in a process of its own, from an empty working folder."""
+
+    def call(program: str) -> Outcome:
+        environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, env=environment, check=False
+        )
+        return Outcome(done.returncode, done.stdout, done.stderr)
+
+    return call
