@@ -89,7 +89,12 @@ def test_every_declared_warm_up_is_long_enough(make_bars):
 
 @pytest.mark.parametrize(
     ("config", "short"),
-    [(feature("rsi"), 60), (feature("macd"), 80), (feature("ma_distance"), 40), (feature("log_return", periods=[5]), 4)],
+    [
+        (feature("rsi"), 60),
+        (feature("macd"), 80),
+        (feature("ma_distance"), 40),
+        (feature("log_return", periods=[5]), 4),
+    ],
 )
 def test_a_warm_up_declared_too_short_is_flagged(config, short, make_bars):
     bars = make_bars(1500, 6)

@@ -53,7 +53,9 @@ def test_the_earlier_segment_gives_up_its_last_window_plus_horizon_decisions():
 
 def test_segments_that_lie_apart_are_purged_only_as_far_as_needed():
     apart = by_date(
-        (date(2020, 1, 1), date(2020, 1, 20)), (date(2020, 2, 1), date(2020, 2, 29)), (date(2020, 3, 1), date(2020, 3, 31))
+        (date(2020, 1, 1), date(2020, 1, 20)),
+        (date(2020, 2, 1), date(2020, 2, 29)),
+        (date(2020, 3, 1), date(2020, 3, 31)),
     )
     assert cut_segments((daily(120),), apart, cut(window=3))["train"].last[0] == 18
 
@@ -102,7 +104,11 @@ def test_segments_are_disjoint_and_purged_for_every_asset(num_bars, window, warm
 
 def test_overlapping_segments_are_refused():
     with pytest.raises(ValueError, match="segments must not overlap"):
-        by_date((date(2020, 1, 1), date(2020, 2, 1)), (date(2020, 2, 1), date(2020, 3, 1)), (date(2020, 4, 1), date(2020, 5, 1)))
+        by_date(
+            (date(2020, 1, 1), date(2020, 2, 1)),
+            (date(2020, 2, 1), date(2020, 3, 1)),
+            (date(2020, 4, 1), date(2020, 5, 1)),
+        )
 
 
 def test_a_window_longer_than_the_segment_is_refused_with_both_numbers():
