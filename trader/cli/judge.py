@@ -90,11 +90,15 @@ def backtest(
 
 
 def report(run: RunArgument, runs_dir: RunsDirOption = Path("runs")) -> None:
-    """Print the table of a run's newest backtest and the path of its report.html."""
+    """Print where the report of a run's newest backtest lies (open it in a browser)."""
     from trader.runs.folder import find_run
-    from trader.runs.judge import newest_report
+    from trader.runs.results import result_folders
 
-    typer.echo(f"Report: {newest_report(find_run(run, runs_dir))}")
+    found = find_run(run, runs_dir)
+    folders = result_folders(found)
+    if not folders:
+        raise TraderError(f"{found.label}: no backtest yet; make one: trader backtest {found.label}")
+    typer.echo(f"Report: {folders[-1] / 'report.html'}")
 
 
 def _playable(run: str, runs_dir: Path) -> RunFolder:

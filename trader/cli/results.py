@@ -11,11 +11,14 @@ from trader.report.console import CheckpointScore, evaluation_table, print_backt
 from trader.report.files import write_report
 from trader.report.numbers import finite, reason_of, report_text
 from trader.runs.options import Backtested, Evaluated, Scored
+from trader.runs.results import finish_backtest, write_evaluation
 from trader.runs.results import finish_backtest
 
 
 def print_evaluations(evaluated: Sequence[Evaluated], split: str, as_json: bool) -> None:
-    """Print every kept checkpoint of every run, the best marked."""
+    """Write `evaluation.json` into every run and print its kept checkpoints, the best marked."""
+    for found in evaluated:
+        write_evaluation(found.run, _evaluation(found, split))
     if as_json:
         print_json([_evaluation(found, split) for found in evaluated])
         return
@@ -27,7 +30,8 @@ def print_evaluations(evaluated: Sequence[Evaluated], split: str, as_json: bool)
 
 def deliver_backtest(backtested: Backtested, as_json: bool) -> None:
     """Write the four files of a backtest, then print its table and the path of the page (or `report.json`)."""
-    page = write_report(backtested.folder, backtested.result)
+    write_report(backtested.folder, backtested.result)
+    page = finish_backtest(backtested.folder) / "report.html"
     page = finish_backtest(backtested.folder) / page.name
     if as_json:
         sys.stdout.write(report_text(backtested.result))
