@@ -136,9 +136,7 @@ def _is_due(step: int, every: int, size: int) -> bool:
     return step // every > (step - size) // every
 
 
-def _event(
-    trainer: Trainer, task: Task, plan: Plan, carry: Carry, progress: Progress, is_last: bool
-) -> Event:
+def _event(trainer: Trainer, task: Task, plan: Plan, carry: Carry, progress: Progress, is_last: bool) -> Event:
     size, step = trainer.agent.steps_per_iteration, int(carry.step)
     metrics, is_best = None, False
     if is_last or _is_due(step, plan.eval_freq, size):

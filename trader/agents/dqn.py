@@ -48,9 +48,7 @@ class Learner(NamedTuple):
 
 def pace(config: DqnConfig, num_envs: int) -> Pace:
     """Return the alternation that gives `gradient_steps` updates every `train_freq` environment steps."""
-    return Pace(
-        max(1, config.train_freq // num_envs), config.gradient_steps * max(1, num_envs // config.train_freq)
-    )
+    return Pace(max(1, config.train_freq // num_envs), config.gradient_steps * max(1, num_envs // config.train_freq))
 
 
 def build_dqn(config: DqnConfig, train: TrainConfig, env: MarketEnv, num_features: int) -> Agent:
@@ -112,13 +110,9 @@ def _epsilon(learner: Learner, step: Any) -> Any:
 
 
 def _iterate(learner: Learner, rate: Pace, market: Market, segment: Segment, carry: Carry) -> Carry:
-    carry = backend.repeat(
-        lambda c: _collect(learner, market, segment, c), carry, rate.vector_steps, learner.variables
-    )
+    carry = backend.repeat(lambda c: _collect(learner, market, segment, c), carry, rate.vector_steps, learner.variables)
     learning = ops.cast(carry.step >= learner.config.learning_starts, "int32")
-    carry = backend.repeat(
-        lambda c: _update(learner, market, c), carry, rate.updates * learning, learner.variables
-    )
+    carry = backend.repeat(lambda c: _update(learner, market, c), carry, rate.updates * learning, learner.variables)
     _move_target(learner, carry.step, rate.vector_steps * learner.num_envs)
     return carry
 

@@ -41,18 +41,14 @@ def scan(function: Callable[[Any], tuple[Any, Any]], carry: Any, n: int, variabl
 
 def _looped_scan(function: Callable[[Any], tuple[Any, Any]], carry: Any, n: int) -> tuple[Any, Any]:
     shapes = tf.function(function, autograph=False).get_concrete_function(carry).structured_outputs[1]
-    arrays = tf.nest.map_structure(
-        lambda leaf: tf.TensorArray(leaf.dtype, size=n, element_shape=leaf.shape), shapes
-    )
+    arrays = tf.nest.map_structure(lambda leaf: tf.TensorArray(leaf.dtype, size=n, element_shape=leaf.shape), shapes)
 
     def body(i: Any, c: Any, written: Any) -> tuple[Any, Any, Any]:
         c, y = function(c)
         flat = [array.write(i, leaf) for array, leaf in zip(tf.nest.flatten(written), tf.nest.flatten(y), strict=True)]
         return i + 1, c, tf.nest.pack_sequence_as(written, flat)
 
-    _, carry, arrays = tf.while_loop(
-        lambda i, *_: i < n, body, (tf.constant(0), carry, arrays), maximum_iterations=n
-    )
+    _, carry, arrays = tf.while_loop(lambda i, *_: i < n, body, (tf.constant(0), carry, arrays), maximum_iterations=n)
     return carry, tf.nest.map_structure(lambda array: array.stack(), arrays)
 
 

@@ -1,0 +1,21 @@
+"""From config records to an agent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trader.agents.a2c import build_a2c
+from trader.agents.agent import Agent
+from trader.agents.dqn import build_dqn
+from trader.agents.reinforce import build_reinforce
+from trader.envs.bars import MarketEnv
+
+if TYPE_CHECKING:
+    from trader.config import AgentConfig, TrainConfig
+
+_BUILDERS = {"dqn": build_dqn, "reinforce": build_reinforce, "a2c": build_a2c}
+
+
+def build_agent(agent: AgentConfig, train: TrainConfig, env: MarketEnv, num_features: int) -> Agent:
+    """Return the agent that `agent.name` asks for, living in `env` with F features a row."""
+    return _BUILDERS[agent.name](agent, train, env, num_features)

@@ -1,0 +1,173 @@
+"""Training a run: every seed through one compiled program, started or resumed."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trader.config import Experiment
+from trader.config.load import dump_experiment, experiment_sha256, load_experiment
+from trader.data.prepare import Prepared, prepare
+from trader.data.scaling import scaler_record
+from trader.errors import TraderError
+from trader.runs.catalogue import clean_run
+from trader.runs.folder import RunFolder, create_run, lock, write_log
+from trader.runs.manifest import package_versions, read_manifest, update_manifest, utc_now
+from trader.runs.opening import held_out, new_trainer, training_task, with_absolute_paths
+from trader.runs.options import Console, ResumeOptions, TrainOptions
+from trader.runs.seeds import StopRequest, Work, stopping, train_seed
+from trader.runs.trials import record_run_ended, record_run_started
+from trader.training import snapshot, start
+
+# Changing these keys changes no weight: a run may be resumed under other values.
+HARMLESS_KEYS = ("name", "seeds", "train.keep_checkpoints", "evaluation.risk_free_rate", "evaluation.confidence")
+
+
+def train(options: TrainOptions, console: Console) -> Path:
+    """Start a run and train every seed; return its folder.
+
+    Raises:
+        TraderError: bad data or config values that do not fit it; nothing is written then.
+        KeyboardInterrupt: a signal came; everything was saved.
+    """
+    experiment = with_absolute_paths(options.experiment, options.base)
+    prepared = prepare(experiment, options.base)
+    record = _manifest_record(experiment, prepared, options)
+    run = create_run(options.runs_dir, experiment.name, dump_experiment(experiment), record)
+    with lock(run):
+        _describe(run, experiment, prepared, console)
+        return _run_seeds(run, experiment, prepared, console, False)
+
+
+def resume(options: ResumeOptions, console: Console) -> Path:
+    """Finish an interrupted run from its newest checkpoints; return its folder.
+
+    Raises:
+        TraderError: a key that matters, the prices or a package version changed (unless `inexact`), or damaged files.
+    """
+    run = options.run
+    with lock(run):
+        manifest = read_manifest(run.path)
+        stored = load_experiment(run.config)
+        experiment = load_experiment(run.config, options.overrides)
+        prepared = prepare(experiment, run.path)
+        changes = _changes(stored, experiment, manifest, prepared)
+        if changes and not options.inexact:
+            raise TraderError(
+                f"{run.label}: cannot resume exactly: {'; '.join(changes)} (--inexact goes on all the same)"
+            )
+        clean_run(run)
+        if manifest["status"] == "finished" and experiment == stored:
+            console.line(f"{run.label} is finished; nothing to resume")
+            return run.path
+        history = [
+            *manifest.get("resumed", []),
+            {"at": utc_now(), "command": list(options.command), "inexact": changes},
+        ]
+        update_manifest(run.path, {"status": "running", "resumed": history, "ended": None})
+        for change in changes:
+            write_log(run, f"inexact resume: {change}")
+        return _run_seeds(run, experiment, prepared, console, True)
+
+
+def _run_seeds(run: RunFolder, experiment: Experiment, prepared: Prepared, console: Console, resumed: bool) -> Path:
+    dates = held_out(experiment, prepared, prepared.segments["test"])
+    record_run_started(run.label, dates, experiment_sha256(experiment), resumed)
+    update_manifest(run.path, {"status": "running"})
+    status, outcome = "failed", {}
+    try:
+        with stopping() as stop:
+            outcome = _train_all(run, experiment, prepared, console, stop)
+        status = "finished"
+    except KeyboardInterrupt:
+        status = "interrupted"
+        raise
+    except Exception:
+        write_log(run, traceback.format_exc())
+        raise
+    finally:
+        record_run_ended(run.label, status, outcome)
+        write_log(run, status)
+        update_manifest(run.path, {"status": status, "ended": utc_now()})
+    return run.path
+
+
+def _train_all(
+    run: RunFolder, experiment: Experiment, prepared: Prepared, console: Console, stop: StopRequest
+) -> dict[str, Any]:
+    trainer = new_trainer(experiment, experiment.env, prepared.return_deviation, len(prepared.feature_names))
+    work = Work(run, experiment, trainer, training_task(prepared), console, stop)
+    _estimate(work)
+    best = [train_seed(work, number) for number in range(experiment.seeds)]
+    sharpes = [figures["valid/sharpe"] for figures in best if "valid/sharpe" in figures]
+    per_bar = float(np.mean(sharpes) / np.sqrt(prepared.periods_per_year)) if sharpes else None
+    return {"valid_sharpe": per_bar}
+
+
+def _estimate(work: Work) -> None:
+    """Say what the run will take on disk; time is known once the first chunk has been compiled and timed."""
+    carry, _ = start(work.trainer, work.task, work.experiment.seed)
+    one = sum(array.nbytes for array in snapshot(work.trainer.agent, carry).values())
+    kept = work.experiment.train.keep_checkpoints + 1
+    total = one * kept * work.experiment.seeds / 1e6
+    steps = work.experiment.train.total_timesteps
+    work.console.line(
+        f"{work.experiment.seeds} × {steps:,} steps; up to {total:,.0f} MB of disk"
+        f" ({kept} checkpoints of {one / 1e6:,.1f} MB a seed); compiling first, a few seconds"
+    )
+
+
+def _describe(run: RunFolder, experiment: Experiment, prepared: Prepared, console: Console) -> None:
+    assets = ", ".join(prepared.assets[:5]) + (" …" if len(prepared.assets) > 5 else "")
+    sizes = {name: int(np.sum(s.last - s.first + 1)) for name, s in prepared.segments.items()}
+    console.line(
+        f"{run.label}: {experiment.agent.name} on {assets}: {sizes['train']:,} training decisions,"
+        f" {sizes['valid']:,} for validation, {sizes['test']:,} held out"
+    )
+    for repair in prepared.repairs:
+        where = f"{repair['asset']} from {repair['time']}" if "time" in repair else repair["asset"]
+        console.line(f"repair {repair['repair']}: {repair.get('count', 1)} × {repair['code']}, {where}")
+
+
+def _manifest_record(experiment: Experiment, prepared: Prepared, options: TrainOptions) -> dict[str, Any]:
+    return {
+        "command": list(options.command),
+        "backend": experiment.backend,
+        "device": options.device,
+        "data_sha256": prepared.fingerprint,
+        "repairs": list(prepared.repairs),
+        "scaler": scaler_record(prepared.scaler),
+        "return_deviation": prepared.return_deviation,
+        "seeds": [experiment.seed + number for number in range(experiment.seeds)],
+    }
+
+
+def _changes(stored: Experiment, wanted: Experiment, manifest: dict[str, Any], prepared: Prepared) -> list[str]:
+    """Return what would make a resumed run another run, one phrase each."""
+    old, new = _flat(stored.model_dump(mode="json")), _flat(wanted.model_dump(mode="json"))
+    changes = [
+        f"{key} was {old.get(key)!r}, now {new.get(key)!r}"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key) and key not in HARMLESS_KEYS
+    ]
+    if prepared.fingerprint != manifest["data_sha256"]:
+        changes.append("the prices changed")
+    versions = package_versions()
+    for package, version in manifest.get("versions", {}).items():
+        if versions.get(package) != version:
+            changes.append(f"{package} was {version}, now {versions.get(package) or 'missing'}")
+    return changes
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {prefix: value}
+    parts: Iterable[dict[str, Any]] = (_flat(part, f"{prefix}.{key}".lstrip(".")) for key, part in value.items())
+    merged: dict[str, Any] = {}
+    for part in parts:
+        merged |= part
+    return merged

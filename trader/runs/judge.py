@@ -1,0 +1,183 @@
+"""Judging a run: every kept checkpoint on validation dates, one checkpoint a seed on held-out dates."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from trader.config import EnvConfig, Experiment, FileSource
+from trader.config.load import experiment_sha256
+from trader.data.market import Segment
+from trader.data.prepare import Prepared, prepare_range
+from trader.data.scaling import scaler_from_record
+from trader.errors import TraderError
+from trader.evaluation.backtest import (
+    Stage,
+    Targets,
+    agent_targets,
+    baseline_results,
+    benchmark_returns,
+    disagreement,
+    judge,
+)
+from trader.evaluation.results import BacktestResult, StrategyResult
+from trader.evaluation.warnings import agent_warnings, fill_warnings, look_warnings
+from trader.rollout import GreedyPass
+from trader.runs.checkpoints import checkpoint_steps
+from trader.runs.folder import RunFolder
+from trader.runs.manifest import package_versions
+from trader.runs.opening import Opened, chosen_step, dates_of, held_out, load_policy, new_trainer, open_run
+from trader.runs.options import BacktestOptions, Backtested, Console, EvaluateOptions, Evaluated, Scored
+from trader.runs.pointers import pointed
+from trader.runs.results import begin_backtest, result_folders
+from trader.runs.trials import count_looks, count_trials, record_look
+from trader.training import Trainer, to_device
+
+# `--data` without `--timerange` plays whole files.
+ALL_DATES = (date(1800, 1, 1), date(2200, 1, 1))
+
+
+class _Player(NamedTuple):
+    """A trainer with the dates it plays."""
+
+    run: RunFolder
+    trainer: Trainer
+    stage: Stage
+    market: Any
+
+
+def evaluate(options: EvaluateOptions, console: Console) -> list[Evaluated]:
+    """Return the metrics of every kept checkpoint of every seed on a split that is not held out."""
+    return [_evaluate_run(open_run(run), options.split, console) for run in options.runs]
+
+
+def _evaluate_run(opened: Opened, split: str, console: Console) -> Evaluated:
+    player = _player(opened, opened.prepared, opened.prepared.segments[split], opened.experiment.env)
+    benchmark = benchmark_returns(player.stage)
+    scores = []
+    for seed in opened.run.seeds():
+        best = pointed(opened.run.checkpoints(seed), "best")
+        for step in checkpoint_steps(opened.run.checkpoints(seed)):
+            _, targets = _play(player, seed, step)
+            result = judge(player.stage, opened.experiment.agent.name, seed, targets, benchmark)
+            scores.append(Scored(seed, step, result.metrics, best is not None and step == best.step))
+    return Evaluated(opened.run, tuple(scores))
+
+
+def backtest(options: BacktestOptions, console: Console) -> Backtested:
+    """Play one checkpoint of every seed and all baselines on held-out dates; the look is recorded first.
+
+    Returns:
+        A new folder below the run's `backtests/` and what belongs into it.
+
+    Raises:
+        TraderError: damaged or missing checkpoints, changed prices, dates without bars.
+    """
+    opened = open_run(options.run)
+    env = opened.experiment.env
+    if options.fee is not None:
+        env = env.model_copy(update={"trading_fees": options.fee})
+    prepared, segment = _dates(opened, options)
+    steps = {seed: chosen_step(options.run, seed, options.checkpoint) for seed in options.run.seeds()}
+    dates = held_out(opened.experiment, prepared, segment)
+    record_look(options.run.label, dates, " ".join(options.command))
+    looks, trials = count_looks(dates), count_trials(dates)
+    player = _player(opened, prepared, segment, env)
+    strategies, difference = _strategies(player, opened.experiment, steps)
+    agents = strategies[: len(steps)]
+    warnings = [
+        *fill_warnings(env, prepared),
+        *look_warnings(looks, _overlaps(opened, dates_of(prepared, segment))),
+        *agent_warnings(agents, difference),
+    ]
+    result = BacktestResult(
+        agent=opened.experiment.agent.name,
+        strategies=tuple(strategies),
+        experiment=opened.experiment.model_copy(update={"env": env}).model_dump(mode="json"),
+        config_sha256=experiment_sha256(opened.experiment),
+        data_sha256=prepared.fingerprint,
+        segments={name: dates_of(opened.prepared, part) for name, part in opened.prepared.segments.items()},
+        timerange=dates_of(prepared, segment),
+        periods_per_year=prepared.periods_per_year,
+        checkpoints=steps,
+        looks=looks,
+        trials=trials,
+        warnings=warnings,
+        command=" ".join(options.command),
+        versions=package_versions(),
+    )
+    return Backtested(begin_backtest(options.run), result)
+
+
+def newest_report(run: RunFolder) -> Path:
+    """Return `report.html` of the run's newest backtest.
+
+    Raises:
+        TraderError: there is none.
+    """
+    folders = result_folders(run)
+    if not folders:
+        raise TraderError(f"{run.label}: no backtest yet; run: trader backtest {run.label}")
+    return folders[-1] / "report.html"
+
+
+def _dates(opened: Opened, options: BacktestOptions) -> tuple[Prepared, Segment]:
+    if not options.price_files:
+        if options.timerange is None:
+            return opened.prepared, opened.prepared.segments["test"]
+        return opened.prepared, opened.prepared.between(*options.timerange)
+    prepared = prepare_range(
+        _on_other_files(opened.experiment, options.price_files),
+        Path.cwd(),
+        scaler_from_record(opened.manifest["scaler"]),
+        options.timerange or ALL_DATES,
+        float(opened.manifest["return_deviation"]),
+    )
+    return prepared, prepared.segments["test"]
+
+
+def _on_other_files(experiment: Experiment, files: tuple[Path, ...]) -> Experiment:
+    kinds = {"parquet" if path.suffix.lower() in (".parquet", ".pq") else "csv" for path in files}
+    if len(kinds) > 1:
+        raise TraderError("--data: files must be all CSV or all Parquet")
+    own = experiment.data
+    source = own.model_dump(exclude={"source", "path"}) if isinstance(own, FileSource) else {"segments": own.segments}
+    paths = [str(path.absolute()) for path in files]
+    shape = {"source": kinds.pop(), "path": paths, **source}
+    return experiment.model_copy(update={"data": FileSource.model_validate(shape)})
+
+
+def _player(opened: Opened, prepared: Prepared, segment: Segment, env: EnvConfig) -> _Player:
+    deviation = float(opened.manifest["return_deviation"])
+    trainer = new_trainer(opened.experiment, env, deviation, len(prepared.feature_names))
+    stage = Stage(prepared, segment, env, opened.experiment.evaluation.risk_free_rate)
+    return _Player(opened.run, trainer, stage, to_device(prepared.market))
+
+
+def _play(player: _Player, seed: int, step: int) -> tuple[GreedyPass, Targets]:
+    load_policy(player.trainer.agent, player.run, seed, step)
+    played = player.trainer.greedy(player.market, player.stage.segment)
+    return played, agent_targets(played, player.stage.env)
+
+
+def _strategies(player: _Player, experiment: Experiment, steps: dict[int, int]) -> tuple[list[StrategyResult], float]:
+    benchmark = benchmark_returns(player.stage)
+    results, paths, worst = [], [], 0.0
+    for seed, step in steps.items():
+        played, targets = _play(player, seed, step)
+        result = judge(player.stage, experiment.agent.name, seed, targets, benchmark)
+        worst = max(worst, disagreement(played, result))
+        results.append(result)
+        paths.append((seed, targets))
+    return results + baseline_results(player.stage, experiment, paths, benchmark), worst
+
+
+def _overlaps(opened: Opened, timerange: list[str]) -> list[str]:
+    """Return the segments other than test that share a date with `timerange` (ISO text sorts by time)."""
+    shared = []
+    for name in ("train", "valid"):
+        first, last = dates_of(opened.prepared, opened.prepared.segments[name])
+        if timerange[0] <= last and first <= timerange[1]:
+            shared.append(name)
+    return shared
