@@ -93,6 +93,7 @@ def test_every_declared_warm_up_is_long_enough(make_bars):
         (feature("rsi"), 60),
         (feature("macd"), 80),
         (feature("ma_distance"), 40),
+        (feature("volume_change"), 15),
         (feature("log_return", periods=[5]), 4),
     ],
 )
