@@ -24,6 +24,7 @@ def trader(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytes
     """Run one command line in this process, from an empty working folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("TRADER_LEDGER", str(tmp_path / "ledger.jsonl"))
 
     def call(*words: str) -> Outcome:
         code = run(words)
@@ -37,7 +38,11 @@ def python(tmp_path: Path) -> Callable[[str], Outcome]:
     """Run a Python program in a process of its own, from an empty working folder."""
 
     def call(program: str) -> Outcome:
-        environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
+        environment = {
+            **os.environ,
+            "XDG_STATE_HOME": str(tmp_path / "state"),
+            "TRADER_LEDGER": str(tmp_path / "ledger.jsonl"),
+        }
         done = subprocess.run(
             [sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, env=environment, check=False
         )

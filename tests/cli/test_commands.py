@@ -7,7 +7,7 @@ import pytest
 
 from tests.cli.conftest import Trader
 from tests.cli.test_mistakes import NASDAQ, prices, write
-from trader.cli.console import Console, progress_words
+from trader.cli.console import Console, print_table, progress_words
 from trader.cli.train import _overrides
 from trader.config.load import load_experiment, parse_experiment
 from trader.runs.folder import create_run
@@ -99,6 +99,16 @@ def test_progress_is_plain_lines_when_stdout_is_no_terminal(capfd: pytest.Captur
     assert lines[0].endswith("valid/log_growth 0.0125")
 
 
+def test_a_table_is_one_line_a_row_when_stdout_is_no_terminal(capfd: pytest.CaptureFixture[str]):
+    print_table("Things", ["name", "what"], [["a", "x" * 300], ["bcdefg", "two\nlines"]])
+    assert capfd.readouterr().out.splitlines() == [
+        "Things",
+        "name    what",
+        "a       " + "x" * 300,
+        "bcdefg  two lines",
+    ]
+
+
 def test_progress_is_silent_when_stdout_is_for_json(capfd: pytest.CaptureFixture[str]):
     console = Console(silent=True)
     console.begin("seed 0", 1)
@@ -108,6 +118,6 @@ def test_progress_is_silent_when_stdout_is_for_json(capfd: pytest.CaptureFixture
     assert capfd.readouterr().out == ""
 
 
-def test_speed_and_time_left_are_those_of_this_process_not_of_before_the_resume():
+def test_speed_and_time_left_are_told_once_known():
     assert progress_words(1_000, 3_000, 2.0, {}) == "500 steps/s, 6 s left"
-    assert progress_words(0, 3_000, 0.0, {}) == "0 steps/s, time left unknown"
+    assert progress_words(0, 3_000, 0.0, {}) == ""

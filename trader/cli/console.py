@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from rich.console import Console as RichConsole
     from rich.progress import Progress, TaskID
 
 PLAIN_PERIOD = 5.0  # seconds between plain progress lines
-PLAIN_WIDTH = 4096  # wide enough that no line is folded: one row, one line, for grep
 
 
 class Console:
@@ -23,8 +21,8 @@ class Console:
 
     def __init__(self, silent: bool = False) -> None:
         self._silent = silent
-        self._label, self._total, self._first = "", 0, 0
-        self._began = self._told = 0.0
+        self._label, self._total, self._told = "", 0, 0.0
+        self._first: tuple[int, float] | None = None
         self._bar: Progress | None = None
         self._task: TaskID | None = None
 
@@ -37,19 +35,21 @@ class Console:
             typer.echo(text)
 
     def begin(self, label: str, total_steps: int, done_steps: int = 0) -> None:
-        self._label, self._total, self._first = label, total_steps, done_steps
-        self._began = self._told = time.monotonic()
+        self._label, self._total, self._first = label, total_steps, None
+        self._told = time.monotonic()
         if sys.stdout.isatty() and not self._silent:
             self._bar, self._task = _start_bar(label, total_steps, done_steps)
 
     def update(self, done_steps: int, figures: Mapping[str, float]) -> None:
         now = time.monotonic()
-        words = progress_words(done_steps - self._first, self._total - done_steps, now - self._began, figures)
+        # The first chunk is mostly compilation, so speed counts from its end.
+        first_steps, began = self._first = self._first or (done_steps, now)
+        words = progress_words(done_steps - first_steps, self._total - done_steps, now - began, figures)
         if self._bar and self._task is not None:
             self._bar.update(self._task, completed=done_steps, status=words)
         elif now - self._told >= PLAIN_PERIOD or done_steps >= self._total:
             self._told = now
-            self.line(f"{self._label}: {done_steps:,} of {self._total:,} steps, {words}")
+            self.line(", ".join(filter(None, [f"{self._label}: {done_steps:,} of {self._total:,} steps", words])))
 
     def end(self) -> None:
         if self._bar:
@@ -65,8 +65,8 @@ def progress_words(num_steps: int, steps_left: int, seconds: float, figures: Map
         '2,000 steps/s, 1 s left, valid/log_growth 0.0125'
     """
     speed = num_steps / seconds if seconds > 0 else 0.0
-    left = f"{steps_left / speed:,.0f} s left" if speed > 0 else "time left unknown"
-    return ", ".join([f"{speed:,.0f} steps/s", left, *(f"{name} {value:.4g}" for name, value in figures.items())])
+    known = [f"{speed:,.0f} steps/s", f"{steps_left / speed:,.0f} s left"] if speed > 0 else []
+    return ", ".join([*known, *(f"{name} {value:.4g}" for name, value in figures.items())])
 
 
 def print_json(content: Any) -> None:
@@ -75,18 +75,30 @@ def print_json(content: Any) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table: borders on a terminal, aligned plain lines elsewhere."""
+    """Print a table: rich on a terminal; elsewhere aligned plain lines, one a row however long, for grep."""
+    cells = [[" ".join(str(cell).split()) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        _print_rich(title, columns, cells)
+        return
+    typer.echo(title)
+    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+    for row in (columns, *cells):
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        typer.echo(line.rstrip())
+
+
+def _print_rich(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich import box
+    from rich.console import Console as RichConsole
     from rich.table import Table
     from rich.text import Text
 
-    terminal = sys.stdout.isatty()
-    table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD if terminal else None, pad_edge=False)
+    table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(Text(column), overflow="fold")
     for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
-    _rich_console(terminal).print(table)
+        table.add_row(*(Text(cell) for cell in row))
+    RichConsole(highlight=False).print(table)
 
 
 def print_records(title: str, records: Sequence[Mapping[str, object]]) -> None:
@@ -94,12 +106,6 @@ def print_records(title: str, records: Sequence[Mapping[str, object]]) -> None:
     if records:
         columns = list(records[0])
         print_table(title, columns, [[record.get(column, "") for column in columns] for record in records])
-
-
-def _rich_console(terminal: bool) -> RichConsole:
-    from rich.console import Console as RichConsole
-
-    return RichConsole(highlight=False) if terminal else RichConsole(highlight=False, width=PLAIN_WIDTH)
 
 
 def _start_bar(label: str, total_steps: int, done_steps: int) -> tuple[Progress, TaskID]:

@@ -12,7 +12,6 @@ from trader.report.files import write_report
 from trader.report.numbers import finite, reason_of, report_text
 from trader.runs.options import Backtested, Evaluated, Scored
 from trader.runs.results import finish_backtest, write_evaluation
-from trader.runs.results import finish_backtest
 
 
 def print_evaluations(evaluated: Sequence[Evaluated], split: str, as_json: bool) -> None:
@@ -32,7 +31,6 @@ def deliver_backtest(backtested: Backtested, as_json: bool) -> None:
     """Write the four files of a backtest, then print its table and the path of the page (or `report.json`)."""
     write_report(backtested.folder, backtested.result)
     page = finish_backtest(backtested.folder) / "report.html"
-    page = finish_backtest(backtested.folder) / page.name
     if as_json:
         sys.stdout.write(report_text(backtested.result))
     else:
