@@ -28,7 +28,7 @@ def repeat(function: Callable[[Any], Any], carry: Any, n: Any, variables: Sequen
 
 
 def scan(function: Callable[[Any], tuple[Any, Any]], carry: Any, n: int, variables: Sequence[Any]) -> tuple[Any, Any]:
-    """Return the last carry and the outputs of `n` steps of `carry -> (carry, outputs)`, stacked on a new first axis."""
+    """Return the last carry and the outputs of `n` steps of `carry -> (carry, outputs)`, stacked on a first axis."""
     del variables
     if n <= _UNROLLED_STEPS:
         outputs = []
@@ -70,10 +70,15 @@ def key(seed: int) -> Any:
     return tf.constant([seed, 0], tf.int32)
 
 
+def _bits(k: Any, shape: Sequence[int]) -> Any:
+    """Return int32 draws over the whole range."""
+    draw: Any = tf.random.stateless_uniform  # its stub forbids the None that asks for the whole range
+    return draw(shape, seed=k, minval=None, maxval=None, dtype=tf.int32, alg="philox")
+
+
 def split(parent: Any, n: int) -> list[Any]:
     """Return `n` new keys; the parent must not be used again."""
-    keys = tf.random.stateless_uniform([n, 2], seed=parent, minval=None, maxval=None, dtype=tf.int32, alg="philox")
-    return list(tf.unstack(keys))
+    return list(tf.unstack(_bits(parent, [n, 2])))
 
 
 def fold_in(parent: Any, number: Any) -> Any:
@@ -84,14 +89,12 @@ def fold_in(parent: Any, number: Any) -> Any:
 
 def uniform(k: Any, shape: Sequence[int]) -> Any:
     """Return float32 draws from [0, 1) with 24 random bits each."""
-    bits = tf.random.stateless_uniform(shape, seed=k, minval=None, maxval=None, dtype=tf.int32, alg="philox")
-    return tf.cast(tf.bitwise.right_shift(tf.bitcast(bits, tf.uint32), 8), tf.float32) * (1.0 / 2**24)
+    return tf.cast(tf.bitwise.right_shift(tf.bitcast(_bits(k, shape), tf.uint32), 8), tf.float32) * (1.0 / 2**24)
 
 
 def randint(k: Any, shape: Sequence[int], high: Any) -> Any:
     """Return int32 draws from 0 … `high` − 1; the bias is below `high` / 2³¹."""
-    bits = tf.random.stateless_uniform(shape, seed=k, minval=None, maxval=None, dtype=tf.int32, alg="philox")
-    positive = tf.bitwise.bitwise_and(bits, 0x7FFFFFFF)
+    positive = tf.bitwise.bitwise_and(_bits(k, shape), 0x7FFFFFFF)
     return positive % tf.cast(high, tf.int32)
 
 

@@ -36,11 +36,11 @@ class Law(NamedTuple):
 
 
 class Oracle(NamedTuple):
-    """The optimal policy: `policy[k, rung]` is the next rung when the signal is nearest to `signals[k]`.
+    """The optimal policy on a grid of signals.
 
     Attributes:
         signals: `[K]` ascending grid of the last log return.
-        policy: `[K, R]` int, rung to be on; column R − 1 + 1 does not exist: the start is `start_rung`.
+        policy: `[K, R]` int, the rung to go to from each rung when the signal is nearest to `signals[k]`.
         income: expected net log growth per bar.
         start_rung: rung whose exposure an empty account has (nearest to 0).
     """
@@ -85,7 +85,7 @@ def relative_value_iteration(transition: FloatArray, pay: FloatArray) -> tuple[I
         transition: `[K, K]` probabilities of the next signal.
         pay: `[K, R, R]` pay of going from rung a to rung b, −inf where it is not allowed.
     """
-    value = np.zeros(pay.shape[:2])
+    value = change = np.zeros(pay.shape[:2])
     # Half-way steps keep a periodic chain from oscillating (Puterman, section 8.5.4); the gain halves with them.
     for _ in range(100_000):
         improved = (pay + (transition @ value)[:, None, :]).max(axis=2)

@@ -1,0 +1,18 @@
+"""What every test shares: the compute backend, chosen before Keras is imported, and a ledger of trials of its own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+
+
+@pytest.fixture(autouse=True)
+def own_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the user's ledger of runs and looks out of the tests."""
+    monkeypatch.setenv("TRADER_LEDGER", str(tmp_path / "trials.jsonl"))
