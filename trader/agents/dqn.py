@@ -83,11 +83,16 @@ def build_dqn(config: DqnConfig, train: TrainConfig, env: MarketEnv, num_feature
         variables=variables,
         steps_per_iteration=rate.vector_steps * num_envs,
         restart=restart,
-        start=lambda market, segment, seed: start_carry(env, num_envs, replay.empty(), segment, seed),
+        start=lambda market, segment, seed: _start(learner, market, segment, seed),
         iterate=lambda market, segment, carry: _iterate(learner, rate, market, segment, carry),
         act_greedy=lambda obs, mask: greedy(online, obs, mask),
         exploration=lambda step: float(_epsilon(learner, step)),
     )
+
+
+def _start(learner: Learner, market: Market, segment: Segment, seed: int) -> Carry:
+    replay.check_exact(*market.close.shape, learner.layout)
+    return start_carry(learner.env, learner.num_envs, replay.empty(), segment, seed)
 
 
 def greedy(model: keras.Model, obs: Observation, mask: Any) -> Any:
@@ -95,11 +100,17 @@ def greedy(model: keras.Model, obs: Observation, mask: Any) -> Any:
     return ops.cast(ops.argmax(losses.masked(model(list(obs)), mask), axis=-1), "int32")
 
 
-def explore(action: Any, mask: Any, share: Any, key: Any) -> Any:
-    """Return `action` with probability 1 − `share`, else a uniformly drawn legal action, int32 `[N]`."""
-    coin_key, action_key = backend.split(key, 2)
-    drawn = backend.categorical(action_key, losses.masked(ops.zeros_like(mask, "float32"), mask))
-    return ops.where(backend.uniform(coin_key, action.shape) < share, drawn, action)
+def explore(action: Any, mask: Any, share: Any, draws: Any) -> Any:
+    """Return `action` with probability 1 − `share`, else a uniformly drawn legal action, int32 `[N]`.
+
+    Args:
+        action: `[N]` int32.
+        mask: `[N, A]` legal actions.
+        share: exploration, scalar.
+        draws: `[N, 1 + A]` in [0, 1): a coin, then one lot per action, of which the highest legal one wins.
+    """
+    drawn = ops.cast(ops.argmax(ops.where(mask, draws[:, 1:], -1.0), axis=-1), "int32")
+    return ops.where(draws[:, 0] < share, drawn, action)
 
 
 def _epsilon(learner: Learner, step: Any) -> Any:
@@ -110,36 +121,47 @@ def _epsilon(learner: Learner, step: Any) -> Any:
 
 
 def _iterate(learner: Learner, rate: Pace, market: Market, segment: Segment, carry: Carry) -> Carry:
-    carry = backend.repeat(lambda c: _collect(learner, market, segment, c), carry, rate.vector_steps, learner.variables)
-    learning = ops.cast(carry.step >= learner.config.learning_starts, "int32")
-    carry = backend.repeat(lambda c: _update(learner, market, c), carry, rate.updates * learning, learner.variables)
+    act_key, sample_key, next_key = backend.split(carry.key, 3)
+    # All draws of an iteration at once: a generator call costs as much for one number as for a thousand.
+    num_draws = 1 + learner.layout.num_actions + bars.NUM_RESET_DRAWS
+    draws = backend.uniform(act_key, (rate.vector_steps, learner.num_envs, num_draws))
+    carry = _counted(
+        lambda c, i: _collect(learner, market, segment, c, draws[i]), carry, rate.vector_steps, learner.variables
+    )
+    rows = replay.draw(carry.memory, (rate.updates, learner.config.batch_size), sample_key)
+    updates = rate.updates * ops.cast(carry.step >= learner.config.learning_starts, "int32")
+    carry = _counted(lambda c, i: _update(learner, market, c, rows[i]), carry, updates, learner.variables)
+    carry = carry._replace(key=next_key)
     _move_target(learner, carry.step, rate.vector_steps * learner.num_envs)
     return carry
 
 
-def _collect(learner: Learner, market: Market, segment: Segment, carry: Carry) -> Carry:
-    env = learner.env
-    explore_key, reset_key, next_key = backend.split(carry.key, 3)
+def _counted(function: Any, carry: Carry, n: Any, variables: list[keras.Variable]) -> Carry:
+    """Return `carry` after `function(carry, i)` for i = 0 … n − 1."""
+    start = (carry, ops.zeros((), "int32"))
+    return backend.repeat(lambda c: (function(*c), c[1] + 1), start, n, variables)[0]
+
+
+def _collect(learner: Learner, market: Market, segment: Segment, carry: Carry, draws: Any) -> Carry:
+    env, split_at = learner.env, 1 + learner.layout.num_actions
     mask = bars.action_mask(env, carry.env)
     best = greedy(learner.online, bars.observe(env, market, carry.env), mask)
-    action = explore(best, mask, _epsilon(learner, carry.step), explore_key)
+    action = explore(best, mask, _epsilon(learner, carry.step), draws[:, :split_at])
     outcome, record = play(env, market, segment, carry.env, action, learner.config.gamma)
     stats = carry.stats._replace(
         reward=carry.stats.reward + ops.sum(outcome.reward), steps=carry.stats.steps + learner.num_envs
     )
-    return Carry(
-        env=fresh_where_done(env, segment, outcome, reset_key),
+    return carry._replace(
+        env=fresh_where_done(env, segment, outcome, draws[:, split_at:]),
         memory=replay.add(learner.storage, carry.memory, learner.layout, record),
-        key=next_key,
         step=carry.step + learner.num_envs,
         stats=stats,
     )
 
 
-def _update(learner: Learner, market: Market, carry: Carry) -> Carry:
+def _update(learner: Learner, market: Market, carry: Carry, rows: Any) -> Carry:
     config, online = learner.config, learner.online
-    sample_key, next_key = backend.split(carry.key, 2)
-    batch = replay.sample(learner.storage, carry.memory, learner.layout, config.batch_size, sample_key)
+    batch = replay.gather(learner.storage, learner.layout, rows)
     target = _target(learner, market, batch)
     error = losses.huber if config.loss == "huber" else losses.squared
 
@@ -151,7 +173,7 @@ def _update(learner: Learner, market: Market, carry: Carry) -> Carry:
     (value, _), gradients = backend.value_and_grad(loss, trainable)(*arguments)
     learner.optimizer.apply(losses.clipped_by_global_norm(gradients, config.max_grad_norm), trainable)
     stats = carry.stats._replace(loss=carry.stats.loss + value, updates=carry.stats.updates + 1.0)
-    return carry._replace(key=next_key, stats=stats)
+    return carry._replace(stats=stats)
 
 
 def _target(learner: Learner, market: Market, batch: replay.Transitions) -> Any:

@@ -14,6 +14,7 @@ import keras
 from keras import ops
 
 from trader import backend
+from trader.errors import TraderError
 
 NUM_ACCOUNT = 4
 NUM_COLUMNS = 4 + 2 * NUM_ACCOUNT
@@ -55,10 +56,13 @@ class Cursor(NamedTuple):
 
 
 def check_exact(num_assets: int, num_rows: int, layout: Layout) -> None:
-    """Raise ValueError when an index of this market would not be exact in float32."""
-    largest = max(num_rows, num_assets * (layout.num_rungs + 1) * layout.num_actions)
-    if largest >= MAX_EXACT:
-        raise ValueError(f"replay indices go up to {largest}, float32 is exact below {MAX_EXACT}")
+    """Raise TraderError when an index of this market would not be exact in float32."""
+    for what, largest in (("rows", num_rows), ("assets", num_assets * (layout.num_rungs + 1) * layout.num_actions)):
+        if largest > MAX_EXACT:
+            raise TraderError(
+                f"agent.name: dqn packs {what} into numbers up to {largest}, its replay is exact up to {MAX_EXACT};"
+                f" use fewer {what} or another agent"
+            )
 
 
 def init(capacity: int) -> tuple[keras.Variable, Cursor]:
@@ -86,8 +90,17 @@ def add(storage: keras.Variable, cursor: Cursor, layout: Layout, batch: Transiti
 
 def sample(storage: keras.Variable, cursor: Cursor, layout: Layout, batch_size: int, key: Any) -> Transitions:
     """Return `batch_size` transitions drawn uniformly with replacement from the filled rows."""
-    chosen = backend.randint(key, (batch_size,), ops.maximum(cursor.size, 1))
-    rows = ops.take(storage.value, chosen, axis=0)
+    return gather(storage, layout, draw(cursor, (batch_size,), key))
+
+
+def draw(cursor: Cursor, shape: tuple[int, ...], key: Any) -> Any:
+    """Return uniformly drawn numbers of filled rows, int32 `shape`."""
+    return backend.randint(key, shape, ops.maximum(cursor.size, 1))
+
+
+def gather(storage: keras.Variable, layout: Layout, indices: Any) -> Transitions:
+    """Return the transitions at row numbers `indices [B]`."""
+    rows = ops.take(storage.value, indices, axis=0)
     code = ops.cast(rows[:, 1], "int32")
     cell = code // layout.num_actions
     return Transitions(
