@@ -78,7 +78,8 @@ def fill(env: EnvConfig, account: Account, price: Any, exposure: Any, trades: An
     closed, opened = _closed_and_opened(units, new_units)
     realized = closed * ops.sign(units) * (net_price - account.basis)
     basis = _average(account.basis, ops.abs(new_units) - opened, net_price, opened)
-    turnover = ops.abs(bought) * effective / ops.maximum(equity, 1e-30)
+    # The order of a ruined account is never filled.
+    turnover = ops.where(ruined, 0.0, ops.abs(bought) * effective / ops.maximum(equity, 1e-30))
     return Fill(cash - bought * net_price, new_units, basis, ruined, realized, turnover)
 
 

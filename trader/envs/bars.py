@@ -18,6 +18,7 @@ from trader.envs.rewards import Bar, Moments, reward
 if TYPE_CHECKING:
     from trader.config import EnvConfig
 
+NUM_RESET_DRAWS = 2
 ACCOUNT_FEATURES = ("exposure", "unrealized_return", "bars_since_trade", "drawdown")
 
 
@@ -85,16 +86,20 @@ def begin(env: MarketEnv, asset: Any, t: Any) -> EnvState:
 
 
 def reset(env: MarketEnv, segment: Segment, num_envs: int, key: Any) -> EnvState:
-    """Return N environments at random starts: asset uniform, then row uniform so that a whole episode fits."""
-    asset_key, row_key = backend.split(key, 2)
+    """Return N environments at random starts; see `reset_by`."""
+    return reset_by(env, segment, backend.uniform(key, (num_envs, NUM_RESET_DRAWS)))
+
+
+def reset_by(env: MarketEnv, segment: Segment, draws: Any) -> EnvState:
+    """Return N environments where `draws [N, 2]` in [0, 1) put them: asset, then row so that a whole episode fits."""
     first, last = ops.convert_to_tensor(segment.first), ops.convert_to_tensor(segment.last)
-    asset = backend.randint(asset_key, (num_envs,), first.shape[0])
+    asset = ops.cast(draws[:, 0] * first.shape[0], "int32")
     lowest = ops.take(first, asset)
     if env.config.max_episode_duration is None:
         return begin(env, asset, lowest)
     highest = ops.maximum(ops.take(last, asset) - env.config.max_episode_duration + 1, lowest)
     choices = ops.cast(highest - lowest + 1, "float32")
-    offset = ops.cast(backend.uniform(row_key, (num_envs,)) * choices, "int32")
+    offset = ops.cast(draws[:, 1] * choices, "int32")
     return begin(env, asset, ops.minimum(lowest + offset, highest))
 
 
