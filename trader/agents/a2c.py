@@ -96,25 +96,33 @@ def most_likely(model: keras.Model, obs: Observation, mask: Any) -> Any:
 
 
 def _iterate(learner: Learner, market: Market, segment: Segment, carry: Carry) -> Carry:
-    def collect(c: Carry) -> tuple[Carry, Rollout]:
-        return _collect(learner, market, segment, c)
+    draw_key, next_key = backend.split(carry.key, 2)
+    num_steps = learner.config.n_steps
+    # All draws of a rollout at once: a generator call costs as much for one number as for a thousand.
+    num_draws = learner.env.config.num_actions + bars.NUM_RESET_DRAWS
+    draws = backend.uniform(draw_key, (num_steps, learner.num_envs, num_draws))
 
-    carry, rollout = backend.scan(collect, carry, learner.config.n_steps, learner.variables)
+    def collect(c: tuple[Carry, Any]) -> tuple[tuple[Carry, Any], Rollout]:
+        moved, row = _collect(learner, market, segment, c[0], draws[c[1]])
+        return (moved, c[1] + 1), row
+
+    begin = (carry._replace(key=next_key), ops.zeros((), "int32"))
+    (carry, _), rollout = backend.scan(collect, begin, num_steps, learner.variables)
     targets = _targets(learner, market, rollout)
     return _update(learner, market, carry, rollout.record, targets)
 
 
-def _collect(learner: Learner, market: Market, segment: Segment, carry: Carry) -> tuple[Carry, Rollout]:
-    env = learner.env
-    action_key, reset_key, next_key = backend.split(carry.key, 3)
+def _collect(learner: Learner, market: Market, segment: Segment, carry: Carry, draws: Any) -> tuple[Carry, Rollout]:
+    env, num_actions = learner.env, learner.env.config.num_actions
     logits = learner.model(list(bars.observe(env, market, carry.env)))[0]
-    action = backend.categorical(action_key, losses.masked(logits, bars.action_mask(env, carry.env)))
+    mask = bars.action_mask(env, carry.env)
+    action = backend.categorical(draws[:, :num_actions], losses.masked(logits, mask))
     outcome, record = play(env, market, segment, carry.env, action, learner.config.gamma)
     stats = carry.stats._replace(
         reward=carry.stats.reward + ops.sum(outcome.reward), steps=carry.stats.steps + learner.num_envs
     )
-    state = fresh_where_done(env, segment, outcome, reset_key)
-    carry = Carry(state, (), next_key, carry.step + learner.num_envs, stats)
+    state = fresh_where_done(env, segment, outcome, draws[:, num_actions:])
+    carry = carry._replace(env=state, step=carry.step + learner.num_envs, stats=stats)
     return carry, Rollout(record, outcome.truncated, outcome.terminated)
 
 

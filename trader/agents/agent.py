@@ -117,10 +117,10 @@ def play(
     return outcome, record
 
 
-def fresh_where_done(env: MarketEnv, segment: Segment, outcome: bars.Transition, key: Any) -> EnvState:
-    """Return the states to go on from: reset where the episode ended."""
+def fresh_where_done(env: MarketEnv, segment: Segment, outcome: bars.Transition, draws: Any) -> EnvState:
+    """Return the states to go on from: reset, by `draws [N, 2]`, where the episode ended."""
     done = ops.logical_or(outcome.terminated, outcome.truncated)
-    return bars.where_done(done, bars.reset(env, segment, done.shape[0], key), outcome.state)
+    return bars.where_done(done, bars.reset_by(env, segment, draws), outcome.state)
 
 
 def observed(env: MarketEnv, market: Market, record: Transitions) -> Observation:

@@ -73,20 +73,21 @@ def _listed(model: keras.Model) -> Any:
 
 
 class _Episode(NamedTuple):
-    """Scan state: the environments, whether each episode still runs (1 or 0), and the key."""
+    """Scan state: the environments, whether each episode still runs (1 or 0), and the step."""
 
     env: bars.EnvState
     alive: Any
-    key: Any
+    step: Any
 
 
 def _iterate(learner: Learner, market: Market, segment: Segment, carry: Carry) -> Carry:
     reset_key, play_key, next_key = backend.split(carry.key, 3)
     state = bars.reset(learner.env, segment, learner.num_episodes, reset_key)
-    episode = _Episode(state, ops.ones((learner.num_episodes,), "float32"), play_key)
+    episode = _Episode(state, ops.ones((learner.num_episodes,), "float32"), ops.zeros((), "int32"))
+    draws = backend.uniform(play_key, (learner.num_steps, learner.num_episodes, learner.env.config.num_actions))
 
     def act(e: _Episode) -> tuple[_Episode, tuple[Transitions, Any]]:
-        return _act(learner, market, segment, e)
+        return _act(learner, market, segment, e, draws[e.step])
 
     episode, (record, alive) = backend.scan(act, episode, learner.num_steps, learner.variables)
     steps = learner.num_episodes * learner.num_steps
@@ -97,17 +98,16 @@ def _iterate(learner: Learner, market: Market, segment: Segment, carry: Carry) -
     return _update(learner, market, carry, record, alive)
 
 
-def _act(learner: Learner, market: Market, segment: Segment, episode: _Episode) -> tuple[_Episode, Any]:
+def _act(learner: Learner, market: Market, segment: Segment, episode: _Episode, draws: Any) -> tuple[_Episode, Any]:
     env = learner.env
-    action_key, next_key = backend.split(episode.key, 2)
     logits = learner.model(list(bars.observe(env, market, episode.env)))
-    action = backend.categorical(action_key, losses.masked(logits, bars.action_mask(env, episode.env)))
+    action = backend.categorical(draws, losses.masked(logits, bars.action_mask(env, episode.env)))
     outcome, record = play(env, market, segment, episode.env, action, learner.config.gamma)
     ended = ops.logical_or(outcome.terminated, outcome.truncated)
     # A finished episode stands still, so that it never reads rows beyond its segment.
     state = bars.where_done(ended, episode.env, outcome.state)
     alive = episode.alive * (1.0 - ops.cast(ended, "float32"))
-    return _Episode(state, alive, next_key), (record, episode.alive)
+    return _Episode(state, alive, episode.step + 1), (record, episode.alive)
 
 
 def _update(learner: Learner, market: Market, carry: Carry, record: Transitions, alive: Any) -> Carry:

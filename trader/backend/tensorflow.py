@@ -98,8 +98,12 @@ def randint(k: Any, shape: Sequence[int], high: Any) -> Any:
     return positive % tf.cast(high, tf.int32)
 
 
-def categorical(k: Any, logits: Any) -> Any:
-    """Return int32 draws `[...]` from `softmax(logits)` over the last axis (Gumbel maximum); −inf is never drawn."""
-    noise = uniform(k, logits.shape)
-    gumbel = -tf.math.log(-tf.math.log(noise + 1e-7) + 1e-7)
+def categorical(draws: Any, logits: Any) -> Any:
+    """Return int32 choices `[...]` from `softmax(logits)` over the last axis (Gumbel maximum).
+
+    Args:
+        draws: uniform numbers in [0, 1) of the shape of `logits`.
+        logits: `[..., A]`; an action at −1e9 is never drawn.
+    """
+    gumbel = -tf.math.log(-tf.math.log(draws + 1e-7) + 1e-7)
     return tf.argmax(logits + gumbel, axis=-1, output_type=tf.int32)
