@@ -25,8 +25,6 @@ LAYERS = {
     "trader.evaluation.ledger": 2,
     "trader.evaluation.trades": 2,
     "trader.evaluation.formulas": 2,
-    "trader.evaluation.formulas": 2,
-    "trader.evaluation.trades": 2,
     "trader.evaluation.metrics": 2,
     "trader.evaluation.intervals": 2,
     "trader.evaluation.overfitting": 2,
