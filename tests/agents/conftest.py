@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from trader import backend
+from trader.agents import a2c, dqn, reinforce
+from trader.agents.agent import play
 
 
 def to_numpy(nested: Any) -> Any:
@@ -22,3 +24,26 @@ def run(request: pytest.FixtureRequest) -> Callable[..., Any]:
         return to_numpy(wrapped(*tensors))
 
     return call
+
+
+class Played(list):
+    """(outcome, record) of every `play` of an agent run eagerly, as NumPy."""
+
+    def records(self) -> Any:
+        """All records, one after the other, `[steps · N]`."""
+        return type(self[0][1])(*(np.concatenate(x) for x in zip(*(r for _, r in self), strict=True)))
+
+
+@pytest.fixture
+def played(monkeypatch: pytest.MonkeyPatch) -> Played:
+    """Listen to the environment of every agent that is run eagerly from here on."""
+    heard = Played()
+
+    def listening(*arguments: Any) -> Any:
+        answer = play(*arguments)
+        heard.append(to_numpy(answer))
+        return answer
+
+    for module in (dqn, a2c, reinforce):
+        monkeypatch.setattr(module, "play", listening)
+    return heard

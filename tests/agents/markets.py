@@ -55,3 +55,18 @@ def small_agent(name: str, env: MarketEnv, num_envs: int = 4, total: int = 10_00
 
 def on_device(market: Market, segment: Segment) -> tuple[Market, Segment]:
     return to_device(market), to_device(segment)
+
+
+def rough_market(num_rows: int = 60, seed: int = 0) -> Market:
+    """Bars of 20 % deviation that ruin whoever is leveraged: one in five falls by 40 %, one in five rises by 60 %."""
+    rng = np.random.default_rng(seed)
+    returns = 0.2 * rng.standard_normal(num_rows)
+    returns[3::5], returns[1::5] = np.log(0.6), np.log(1.6)
+    return market_of(returns, seed)
+
+
+def rough_env(actions: str, duration: int = 3) -> MarketEnv:
+    """Three times long or short, so that episodes end by time and by ruin within a few bars."""
+    return market_env(
+        1.0, positions=[-3.0, 0.0, 3.0], actions=actions, max_episode_duration=duration, trading_fees=0.01
+    )

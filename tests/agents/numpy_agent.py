@@ -1,4 +1,4 @@
-"""A second implementation of networks, gradients and optimizers: plain float64 NumPy, gradients by finite differences."""
+"""Networks, gradients and optimizers once more: plain float64 NumPy, gradients by finite differences."""
 
 from collections.abc import Callable
 from typing import Any
@@ -86,7 +86,9 @@ def log_softmax(logits: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def entropy(log_probs: np.ndarray) -> np.ndarray:
-    return -np.where(np.isfinite(log_probs), np.exp(log_probs) * np.where(np.isfinite(log_probs), log_probs, 0), 0).sum(1)
+    return -np.where(np.isfinite(log_probs), np.exp(log_probs) * np.where(np.isfinite(log_probs), log_probs, 0), 0).sum(
+        1
+    )
 
 
 def rung_mask(actions: str, num_positions: int, rung: np.ndarray) -> np.ndarray:
