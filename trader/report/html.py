@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from importlib.resources import files
 from string import Template
 from typing import Any
 
 import numpy as np
 import yaml
+from plotly.offline import get_plotlyjs
 
 from trader.evaluation.results import BacktestResult, Undefined
 from trader.report.charts import chart_values
+from trader.report.html_choices import drawn_note, position_choices
 from trader.report.html_tables import asset_table, cost_table, metric_table, seed_table
 from trader.report.markup import (
     Html,
@@ -31,6 +35,7 @@ from trader.report.words import FILLS, NOT_ASSESSED, plain_sentence, show, sprea
 
 def report_html(result: BacktestResult) -> str:
     """Return the whole page; the same result gives the same bytes."""
+    script = _own_file("page.js")
     return Template(_own_file("template.html")).substitute(
         title=text(f"{_name(result)}: held-out backtest"),
         style=_own_file("page.css"),
@@ -43,8 +48,17 @@ def report_html(result: BacktestResult) -> str:
         assets=_assets(result),
         provenance=_provenance(result),
         values=json_for_script(chart_values(result)),
-        script=_own_file("charts.js") + _own_file("page.js").removeprefix('"use strict";\n'),
+        choices=position_choices(result),
+        drawn_note=drawn_note(result),
+        plotly=get_plotlyjs(),
+        script=script,
+        script_hashes=" ".join(map(_script_hash, (get_plotlyjs(), script))),
     )
+
+
+def _script_hash(script: str) -> str:
+    """What the page's policy lets run: these bytes and no other script."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
 def _own_file(name: str) -> str:

@@ -1,103 +1,117 @@
 "use strict";
-// What this page draws with the charts above; every name goes in as text, never as markup.
+// Gives the figures their points, the colours of the style sheet and the page's controls; Plotly draws them.
 
 const values = JSON.parse(document.getElementById("values").textContent);
-const clock = values.clock, charts = [];
-const percent = (value) => `${value < 0 ? "−" : ""}${(100 * Math.abs(value)).toFixed(1)} %`;
-const whole = (value) => Math.round(value).toLocaleString("en-US").replace("-", "−");
-const priced = (value) => (Math.abs(value) >= 1000 ? whole(value) : String(Number(value.toPrecision(5))));
-const shortPercent = (value) => `${Math.round(value * 1e4) / 100}%`.replace("-", "−");
+const { start, tick } = values.clock;
+const byId = (id) => document.getElementById(id);
+const config = { displayModeBar: false, responsive: true, doubleClick: "reset+autosize", showTips: false };
+const ALL_DATES = { "xaxis.autorange": true, "yaxis.autorange": true, "yaxis2.autorange": true };
+const charts = [];
 
-function short(value) {
-  for (const [size, letter] of [[1e9, "B"], [1e6, "M"], [1e3, "k"]])
-    if (Math.abs(value) >= size) return `${Number((value / size).toPrecision(4))}${letter}`.replace("-", "−");
-  return String(Number(value.toPrecision(4))).replace("-", "−");
+function unpack({ t, y }) {  // steps of ticks -> milliseconds
+  let ticks = 0;
+  return { x: t.map((step) => start + (ticks += step) * tick), y };
 }
 
-const STYLES = {
-  buy_and_hold: ["var(--hold)", ""], flat: ["var(--flat)", "2 3"], random: ["var(--random)", "8 3 2 3"],
-  sma_crossover: ["var(--sma)", "7 3"], momentum: ["var(--momentum)", "3 3"], oracle: ["var(--oracle)", "10 4"],
-};
-
-function line(source, group, style) {
-  return { ...unpack(source, clock), group, ...style };
-}
-
-function drawPerformance(host) {
-  const { median, low, high, seeds, baselines } = values.performance, several = seeds.length > 1;
-  const chart = new Chart(host, "Equity and drawdown of the agent and the baselines; arrow keys read values", clock.tick);
-  const colour = "var(--agent)";
-  const groups = [{ id: "median", name: several ? `${values.agent} median` : values.agent, colour, width: 3, shown: true }];
-  if (several) groups.push({ id: "seeds", name: `${seeds.length} seeds`, colour, width: 1, shown: true });
-  const styles = baselines.map(({ name }) => STYLES[name] || ["var(--other)", "5 2 1 2"]);
-  baselines.forEach(({ name, label }, row) => groups.push({ id: name, name: label, colour: styles[row][0],
-    dash: styles[row][1], shown: name !== "flat" }));
-  const pane = (what) => ({
-    lines: [
-      line(median[what], "median", { colour, width: 2.4 }),
-      ...(several ? seeds : []).map((seed) => line(seed[what], "seeds", { colour, width: 0.9, opacity: 0.5, silent: true })),
-      ...baselines.map((own, row) => line(own[what], own.name, { colour: styles[row][0], dash: styles[row][1] })),
-    ].reverse(),
-    bands: several ? [{ group: "seeds", colour, low: line(low[what], "seeds"), high: line(high[what], "seeds") }] : [],
-  });
-  const log = document.getElementById("log");
-  const draw = () => chart.set(groups, [
-    { label: "Equity (currency)", height: 300, log: log.checked, format: whole, axis: short, ...pane("equity") },
-    { label: "Drawdown", height: 130, format: percent, axis: shortPercent, include: [0], ...pane("drawdown") },
-  ]);
-  log.onchange = draw;
-  draw();
-  charts.push(chart);
-}
-
-function fill(select, names, chosen) {
-  names.forEach((name, row) => { html("option", "", select, name).value = String(row); });
-  select.value = String(chosen);
-}
-
-function drawPositions(host) {
-  const { assets, seeds, median } = values.positions;
-  const chart = new Chart(host, "Price with trades, and exposure; arrow keys read values", clock.tick);
-  const asset = document.getElementById("asset"), seed = document.getElementById("seed");
-  const note = document.getElementById("marks-note"), log = document.getElementById("log-price");
-  fill(asset, assets.map((own) => own.name), 0);
-  fill(seed, seeds.map((own, row) => `seed ${own}${row === median && seeds.length > 1 ? " (median)" : ""}`), median);
-  document.getElementById("asset-choice").hidden = assets.length === 1;
-  document.getElementById("seed-choice").hidden = seeds.length === 1;
-  const draw = () => {
-    const own = assets[asset.value], { exposure, marks } = own.seeds[seed.value];
-    note.hidden = marks.shown === marks.all;
-    note.textContent = `${marks.shown.toLocaleString("en-US")} of ${marks.all.toLocaleString("en-US")} entries and exits are drawn.`;
-    chart.set([
-      { id: "price", name: "close", colour: "var(--ink)", width: 1.4, shown: true },
-      { id: "exposure", name: "exposure", colour: "var(--agent)", shown: true },
-      { id: "long", name: "long entry", symbol: "▲", colour: "var(--agent)", shown: true },
-      { id: "short", name: "short entry", symbol: "▼", colour: "var(--hold)", shown: true },
-      { id: "exit", name: "exit", symbol: "○", colour: "var(--ink)", shown: true },
-    ], [
-      { label: `Price of ${own.name}`, height: 280, log: log.checked, format: priced, axis: short,
-        lines: [line(own.price, "price", { colour: "var(--ink)", width: 1.1 })],
-        marks: { ...unpack(marks, clock), kind: marks.kind } },
-      { label: "Exposure (fraction of equity at the close)", height: 90, format: percent, axis: shortPercent, include: [0],
-        lines: [line(exposure, "exposure", { colour: "var(--agent)", width: 1, area: true, step: true })] },
-    ]);
+function painted(figure) {  // var(--name) -> the colour it has now: light, dark or paper
+  const style = getComputedStyle(document.documentElement);
+  const paint = (key, value) => {
+    const name = /color$|family$/.test(key) && /^var\((--[a-z-]+)\)$/.exec(value);
+    return name ? style.getPropertyValue(name[1]).trim() : value;
   };
-  for (const control of [asset, seed, log]) control.onchange = draw;
-  draw();
+  return JSON.parse(JSON.stringify(figure), paint);
+}
+
+function draw({ host, figure, lines, log, shows }) {
+  const { data, layout } = painted(figure);
+  lines().forEach((line, row) => Object.assign(data[row], unpack(line)));
+  for (const { mode, x, marker } of data) if (mode === "markers" && x.length > 50) marker.size *= 0.6;
+  const { x } = data[0];
+  layout.xaxis.autorangeoptions = { clipmin: x[0], clipmax: x[x.length - 1] };
+  layout.uirevision = shows();  // the same dates keep zoom and hidden lines
+  layout.yaxis.type = log.checked ? "log" : "linear";
+  if (matchMedia("(pointer: coarse)").matches) layout.dragmode = false;  // a finger scrolls the page
+  if ("paper" in document.documentElement.dataset) Object.assign(layout, { width: 700, height: 430 });
+  return Plotly.react(host, data, layout, config);
+}
+
+function addChart(chart) {
+  const { host } = chart, readout = host.parentNode.querySelector("output");
+  draw(chart);
+  chart.log.onchange = () => { draw(chart); Plotly.relayout(host, { "yaxis.autorange": true }); };
+  host.parentNode.querySelector("button").onclick = () => Plotly.relayout(host, ALL_DATES);
+  host.on("plotly_afterplot", () => reachLegend(host));
+  host.onkeydown = (event) => {
+    if (event.ctrlKey || event.altKey || event.metaKey || !press(chart, event.key, event.target)) return;
+    event.preventDefault();
+    setTimeout(() => {  // Plotly holds back labels that follow each other too fast
+      readout.textContent = [...host.querySelectorAll(".hoverlayer text")].map((label) => label.textContent).join("; ");
+    }, 120);
+  };
+  reachLegend(host);
   charts.push(chart);
 }
 
-drawPerformance(document.getElementById("performance"));
-drawPositions(document.getElementById("positions"));
+function reachLegend(host) {  // Plotly's legend listens to the pointer only
+  host.querySelectorAll(".legendtoggle").forEach((key) => {
+    key.setAttribute("tabindex", "0");
+    key.setAttribute("role", "button");
+    key.setAttribute("aria-label", `Show or hide ${key.parentNode.textContent}`);
+  });
+}
 
-let waiting = 0;
-window.addEventListener("resize", () => {
-  cancelAnimationFrame(waiting);
-  waiting = requestAnimationFrame(() => charts.forEach((chart) => chart.draw()));
+function press(chart, key, target) {
+  const { host } = chart, times = unpack(chart.lines()[0]).x, last = times.length - 1;
+  const utc = (text) => Date.parse(text.length > 10 ? `${text.replace(" ", "T")}Z` : text);
+  const stamp = (edge) => (typeof edge === "number" ? edge : utc(edge));
+  const [from, to] = host.layout.xaxis.range.map(stamp), stride = Math.max(1, Math.round(times.length / 100));
+  const zoom = (factor) => {
+    const middle = Math.min(Math.max(times[chart.row ?? last], from), to), half = ((to - from) / 2) * factor;
+    Plotly.relayout(host, { "xaxis.range": [middle - half, middle + half] });
+  };
+  const read = (row, pane = chart.pane || "xy") => {
+    chart.row = Math.min(Math.max(row, 0), last); chart.pane = pane;
+    Plotly.Fx.hover(host, { xval: times[chart.row] }, [pane]);
+  };
+  const actions = {
+    ArrowLeft: () => read((chart.row ?? last + 1) - stride), ArrowRight: () => read((chart.row ?? last) + stride),
+    Home: () => read(0), End: () => read(last),
+    ArrowUp: () => read(chart.row ?? last, "xy"), ArrowDown: () => read(chart.row ?? last, "xy2"),
+    "+": () => zoom(0.5), "-": () => zoom(2), Escape: () => Plotly.relayout(host, ALL_DATES),
+  };
+  if (target.matches(".legendtoggle") && (key === "Enter" || key === " "))
+    ["mousedown", "mouseup"].forEach((kind) => target.dispatchEvent(new MouseEvent(kind, { bubbles: true })));
+  else if (actions[key]) actions[key]();
+  else return false;
+  return true;
+}
+
+const { assets } = values.positions, asset = byId("asset"), seed = byId("seed"), note = byId("marks-note");
+const count = (number) => number.toLocaleString("en-US");
+
+function positionLines() {
+  const { price, seeds } = assets[asset.value], { exposure, long, short, exit, shown, all } = seeds[seed.value];
+  note.hidden = shown === all;
+  note.textContent = `${count(shown)} of ${count(all)} entries and exits are drawn.`;
+  return [price, exposure, long, short, exit];
+}
+
+addChart({
+  host: byId("performance"), figure: values.performance.figure, log: byId("log"),
+  lines: () => values.performance.lines, shows: () => "all",
 });
+addChart({
+  host: byId("positions"), figure: values.positions.figure, log: byId("log-price"),
+  lines: positionLines, shows: () => asset.value,
+});
+for (const choice of [asset, seed]) choice.onchange = () => draw(charts[1]);
+
+const redraw = () => charts.forEach(draw);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 window.addEventListener("beforeprint", () => {
   document.querySelectorAll("details").forEach((node) => { node.open = true; });
-  charts.forEach((chart) => chart.draw(700));
+  document.documentElement.dataset.paper = "";
+  redraw();
 });
-window.addEventListener("afterprint", () => charts.forEach((chart) => chart.draw()));
+window.addEventListener("afterprint", () => { delete document.documentElement.dataset.paper; redraw(); });
 document.documentElement.dataset.drawn = String(charts.length);
