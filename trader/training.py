@@ -218,12 +218,18 @@ def restore(agent: Agent, template: Carry, arrays: dict[str, np.ndarray]) -> Car
     Raises:
         KeyError, ValueError: a part is missing or has another shape.
     """
+
+    def checked(name: str, like: Any) -> np.ndarray:
+        if arrays[name].shape != tuple(like.shape):
+            raise ValueError(f"{name}: shape {arrays[name].shape}, but the agent's is {tuple(like.shape)}")
+        return arrays[name]
+
     for i, variable in enumerate(agent.variables):
-        variable.assign(arrays[f"variable/{i:03d}"])
+        variable.assign(checked(f"variable/{i:03d}", variable))
 
     def rebuild(value: Any, prefix: str) -> Any:
         if not isinstance(value, tuple):
-            return ops.convert_to_tensor(arrays[prefix])
+            return ops.convert_to_tensor(checked(prefix, value))
         if not value:
             return value
         fields = type(value)._fields  # type: ignore[attr-defined]
