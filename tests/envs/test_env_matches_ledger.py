@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from keras import ops
 
-from tests.envs.worlds import compiled_play, legal_orders, numbers, on_device, world, years_of
+from tests.envs.worlds import legal_orders, numbers, on_device, world, years_of
 from trader import backend
 from trader.config import EnvConfig
 from trader.envs import account as account_module
