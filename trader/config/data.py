@@ -131,14 +131,18 @@ class SourceBase(Section):
     )
 
 
+class BuiltInRepairs(Repairs):
+    """Repairs of the built-in bars: two NASDAQ bars (2015-05-12, 2018-01-09) carry no volume; their prices are sound."""
+
+    zero_volume: Literal["refuse", "accept", "drop"] = Field(default="accept", description="bars without volume")
+
+
 class BuiltIn(SourceBase):
     """Real daily index bars (price index: no dividends), 1999-01-04 … 2018-12-31, from the `arch` package."""
 
     source: Literal["nasdaq", "sp500"]
-    # Two NASDAQ bars (2015-05-12, 2018-01-09) carry no volume; their prices are sound.
-    repairs: Repairs = Field(
-        default_factory=lambda: Repairs(zero_volume="accept"),
-        description="faults of the bars that are mended, each named",
+    repairs: BuiltInRepairs = Field(
+        default_factory=BuiltInRepairs, description="faults of the bars that are mended, each named"
     )
 
 
