@@ -17,7 +17,7 @@ from trader.errors import TraderError
 from trader.runs.catalogue import clean_run
 from trader.runs.folder import RunFolder, create_run, lock, write_log
 from trader.runs.manifest import package_versions, read_manifest, update_manifest, utc_now
-from trader.runs.opening import held_out, new_trainer, training_task, with_absolute_paths
+from trader.runs.opening import dates_of, held_out, new_trainer, training_task, with_absolute_paths
 from trader.runs.options import Console, ResumeOptions, TrainOptions
 from trader.runs.seeds import StopRequest, Work, stopping, train_seed
 from trader.runs.trials import record_run_ended, record_run_started
@@ -142,6 +142,7 @@ def _manifest_record(experiment: Experiment, prepared: Prepared, options: TrainO
         "repairs": list(prepared.repairs),
         "scaler": scaler_record(prepared.scaler),
         "return_deviation": prepared.return_deviation,
+        "segments": {name: dates_of(prepared, segment) for name, segment in prepared.segments.items()},
         "seeds": [experiment.seed + number for number in range(experiment.seeds)],
     }
 

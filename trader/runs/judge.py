@@ -10,7 +10,6 @@ from trader.config import EnvConfig, Experiment, FileSource
 from trader.config.load import experiment_sha256
 from trader.data.market import Segment
 from trader.data.prepare import Prepared, prepare_range
-from trader.data.scaling import scaler_from_record
 from trader.errors import TraderError
 from trader.evaluation.backtest import (
     Stage,
@@ -27,10 +26,10 @@ from trader.rollout import GreedyPass
 from trader.runs.checkpoints import checkpoint_steps
 from trader.runs.folder import RunFolder
 from trader.runs.manifest import package_versions
-from trader.runs.opening import Opened, chosen_step, dates_of, held_out, load_policy, new_trainer, open_run
-from trader.runs.options import BacktestOptions, Backtested, Console, EvaluateOptions, Evaluated, Scored
+from trader.runs.opening import Opened, chosen_step, dates_of, held_out, load_policy, new_trainer, open_run, own_prices
+from trader.runs.options import Backtested, BacktestOptions, Console, Evaluated, EvaluateOptions, Scored
 from trader.runs.pointers import pointed
-from trader.runs.results import begin_backtest, result_folders
+from trader.runs.results import begin_backtest
 from trader.runs.trials import count_looks, count_trials, record_look
 from trader.training import Trainer, to_device
 
@@ -53,7 +52,8 @@ def evaluate(options: EvaluateOptions, console: Console) -> list[Evaluated]:
 
 
 def _evaluate_run(opened: Opened, split: str, console: Console) -> Evaluated:
-    player = _player(opened, opened.prepared, opened.prepared.segments[split], opened.experiment.env)
+    prepared = own_prices(opened)
+    player = _player(opened, prepared, prepared.segments[split], opened.experiment.env)
     benchmark = benchmark_returns(player.stage)
     scores = []
     for seed in opened.run.seeds():
@@ -88,7 +88,7 @@ def backtest(options: BacktestOptions, console: Console) -> Backtested:
     agents = strategies[: len(steps)]
     warnings = [
         *fill_warnings(env, prepared),
-        *look_warnings(looks, _overlaps(opened, dates_of(prepared, segment))),
+        *look_warnings(looks, _overlaps(opened.segments, dates_of(prepared, segment))),
         *agent_warnings(agents, difference),
     ]
     result = BacktestResult(
@@ -97,7 +97,7 @@ def backtest(options: BacktestOptions, console: Console) -> Backtested:
         experiment=opened.experiment.model_copy(update={"env": env}).model_dump(mode="json"),
         config_sha256=experiment_sha256(opened.experiment),
         data_sha256=prepared.fingerprint,
-        segments={name: dates_of(opened.prepared, part) for name, part in opened.prepared.segments.items()},
+        segments=opened.segments,
         timerange=dates_of(prepared, segment),
         periods_per_year=prepared.periods_per_year,
         checkpoints=steps,
@@ -110,30 +110,13 @@ def backtest(options: BacktestOptions, console: Console) -> Backtested:
     return Backtested(begin_backtest(options.run), result)
 
 
-def newest_report(run: RunFolder) -> Path:
-    """Return `report.html` of the run's newest backtest.
-
-    Raises:
-        TraderError: there is none.
-    """
-    folders = result_folders(run)
-    if not folders:
-        raise TraderError(f"{run.label}: no backtest yet; run: trader backtest {run.label}")
-    return folders[-1] / "report.html"
-
-
 def _dates(opened: Opened, options: BacktestOptions) -> tuple[Prepared, Segment]:
     if not options.price_files:
-        if options.timerange is None:
-            return opened.prepared, opened.prepared.segments["test"]
-        return opened.prepared, opened.prepared.between(*options.timerange)
-    prepared = prepare_range(
-        _on_other_files(opened.experiment, options.price_files),
-        Path.cwd(),
-        scaler_from_record(opened.manifest["scaler"]),
-        options.timerange or ALL_DATES,
-        float(opened.manifest["return_deviation"]),
-    )
+        prepared = own_prices(opened)
+        span = options.timerange
+        return prepared, prepared.segments["test"] if span is None else prepared.between(*span)
+    other, span = _on_other_files(opened.experiment, options.price_files), options.timerange or ALL_DATES
+    prepared = prepare_range(other, Path.cwd(), opened.scaler, span, opened.return_deviation)
     return prepared, prepared.segments["test"]
 
 
@@ -149,8 +132,7 @@ def _on_other_files(experiment: Experiment, files: tuple[Path, ...]) -> Experime
 
 
 def _player(opened: Opened, prepared: Prepared, segment: Segment, env: EnvConfig) -> _Player:
-    deviation = float(opened.manifest["return_deviation"])
-    trainer = new_trainer(opened.experiment, env, deviation, len(prepared.feature_names))
+    trainer = new_trainer(opened.experiment, env, opened.return_deviation, len(prepared.feature_names))
     stage = Stage(prepared, segment, env, opened.experiment.evaluation.risk_free_rate)
     return _Player(opened.run, trainer, stage, to_device(prepared.market))
 
@@ -173,11 +155,11 @@ def _strategies(player: _Player, experiment: Experiment, steps: dict[int, int]) 
     return results + baseline_results(player.stage, experiment, paths, benchmark), worst
 
 
-def _overlaps(opened: Opened, timerange: list[str]) -> list[str]:
+def _overlaps(segments: dict[str, list[str]], timerange: list[str]) -> list[str]:
     """Return the segments other than test that share a date with `timerange` (ISO text sorts by time)."""
     shared = []
     for name in ("train", "valid"):
-        first, last = dates_of(opened.prepared, opened.prepared.segments[name])
+        first, last = segments[name]
         if timerange[0] <= last and first <= timerange[1]:
             shared.append(name)
     return shared

@@ -14,7 +14,7 @@ from trader.config.load import load_experiment
 from trader.data.fingerprint import fingerprint
 from trader.data.market import Segment
 from trader.data.prepare import Prepared, prepare
-from trader.data.scaling import scaler_from_record
+from trader.data.scaling import Scaler, scaler_from_record
 from trader.envs.bars import MarketEnv
 from trader.errors import TraderError
 from trader.runs.checkpoints import checkpoint_steps, read_checkpoint, step_name
@@ -26,30 +26,60 @@ from trader.training import Task, Trainer, build_trainer, to_device
 
 
 class Opened(NamedTuple):
-    """A finished or interrupted run, ready to be played: its config, manifest, data."""
+    """A finished or interrupted run: its config and what training left in the manifest.
+
+    Attributes:
+        run: the folder.
+        experiment: the resolved config.
+        scaler: fitted on the training rows.
+        return_deviation: of the training bars' log returns.
+        data_sha256: fingerprint of the bars it was trained on.
+        segments: name -> [first date, last date], ISO.
+    """
 
     run: RunFolder
     experiment: Experiment
-    manifest: dict[str, Any]
-    prepared: Prepared
+    scaler: Scaler
+    return_deviation: float
+    data_sha256: str
+    segments: dict[str, list[str]]
 
 
 def open_run(run: RunFolder) -> Opened:
-    """Load a run's config and data; the data must be what it was trained on.
+    """Load a run's config and manifest.
 
     Raises:
-        TraderError: the run has no checkpoint, its files are damaged, or its price data changed.
+        TraderError: the run has no checkpoint, or its files are damaged.
     """
     if not any(checkpoint_steps(run.checkpoints(seed)) for seed in run.seeds()):
         raise no_checkpoints(run)
     experiment, manifest = load_experiment(run.config), read_manifest(run.path)
-    prepared = prepare(experiment, run.path, scaler_from_record(manifest["scaler"]))
-    if prepared.fingerprint != manifest["data_sha256"]:
-        raise TraderError(
-            f"{run.label}: the prices changed since training (sha256 {prepared.fingerprint[:12]}…, trained on"
-            f" {manifest['data_sha256'][:12]}…); restore them, or name other prices with --data"
+    try:
+        return Opened(
+            run,
+            experiment,
+            scaler_from_record(manifest["scaler"]),
+            float(manifest["return_deviation"]),
+            str(manifest["data_sha256"]),
+            {name: [str(moment) for moment in span] for name, span in manifest["segments"].items()},
         )
-    return Opened(run, experiment, manifest, prepared)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise TraderError(f"{run.path}/manifest.json: not written by a training ({error!r})") from None
+
+
+def own_prices(opened: Opened) -> Prepared:
+    """Return the data that a run was trained on.
+
+    Raises:
+        TraderError: the prices changed since.
+    """
+    prepared = prepare(opened.experiment, opened.run.path, opened.scaler)
+    if prepared.fingerprint != opened.data_sha256:
+        raise TraderError(
+            f"{opened.run.label}: the prices changed since training (sha256 {prepared.fingerprint[:12]}…, trained on"
+            f" {opened.data_sha256[:12]}…); restore them, or name other prices with backtest --data"
+        )
+    return prepared
 
 
 def with_absolute_paths(experiment: Experiment, base: Path) -> Experiment:
@@ -63,7 +93,7 @@ def with_absolute_paths(experiment: Experiment, base: Path) -> Experiment:
             return {asset: resolved(files) for asset, files in entry.items()}
         if isinstance(entry, list):
             return [resolved(one) for one in entry]
-        return str((base.absolute() / entry))
+        return str(base.absolute() / entry)
 
     data = source.model_copy(update={"path": resolved(source.path)})
     return experiment.model_copy(update={"data": data})

@@ -25,6 +25,8 @@ from trader.runs.options import Console
 from trader.runs.pointers import point_to, pointed, prune
 from trader.training import Event, Plan, Progress, Task, Trainer, restore, snapshot, start, train
 
+_FORECAST_SECONDS = 0.5
+
 
 class Interrupted(KeyboardInterrupt):
     """The user asked to stop; the value was saved first."""
@@ -46,6 +48,13 @@ class Work(NamedTuple):
     task: Task
     console: Console
     stop: StopRequest
+
+
+class _Forecast(NamedTuple):
+    """Where the estimate of the whole run's time starts: step (0 = before the first chunk) and clock."""
+
+    step: int
+    time: float
 
 
 class Clock(NamedTuple):
@@ -109,6 +118,7 @@ def train_seed(work: Work, number: int) -> dict[str, float]:
     total = work.experiment.train.total_timesteps
     work.console.begin(f"seed {number}", total, min(int(carry.step), total))
     figures: dict[str, float] = {}
+    forecast: _Forecast | None = _Forecast(0, 0.0) if number == 0 else None
     try:
         for event in train(work.trainer, work.task, plan_of(work.experiment), carry, progress):
             if event.metrics:
@@ -117,6 +127,7 @@ def train_seed(work: Work, number: int) -> dict[str, float]:
             if event.is_best or event.save_due or work.stop.came:
                 _save(work, number, event)
             work.console.update(min(event.step, total), figures)
+            forecast = _forecast(work, number, forecast, event)
             if work.stop.came and not event.progress.finished:
                 write_log(work.run, f"seed-{number}: interrupted at step {event.step}, saved there")
                 raise Interrupted
@@ -124,6 +135,32 @@ def train_seed(work: Work, number: int) -> dict[str, float]:
         work.console.end()
     _export_policy(work, number)
     return best_figures(work.run, number)
+
+
+def _forecast(work: Work, number: int, since: _Forecast | None, event: Event) -> _Forecast | None:
+    """Say once how long all seeds will take: from the first chunk after the one that compiled."""
+    now = time.perf_counter()
+    if since is None or since.step == 0:
+        return since and _Forecast(event.step, now)
+    if now - since.time < _FORECAST_SECONDS and not event.progress.finished:
+        return since
+    pace = (event.step - since.step) / (now - since.time)
+    total, seeds = work.experiment.train.total_timesteps, work.experiment.seeds - number
+    left = max(total * seeds - event.step, 0) / pace
+    work.console.line(f"about {_duration(left)} for {seeds} seed{'s' * (seeds > 1)} at {pace:,.0f} steps/s")
+    return None
+
+
+def _duration(seconds: float) -> str:
+    """Return `40 s`, `12 min` or `3.5 h`.
+
+    Example:
+        >>> _duration(40.4), _duration(720), _duration(12_600)
+        ('40 s', '12 min', '3.5 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def best_figures(run: RunFolder, number: int) -> dict[str, float]:
