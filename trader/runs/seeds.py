@@ -130,6 +130,7 @@ def train_seed(work: Work, number: int) -> dict[str, float]:
             forecast = _forecast(work, number, forecast, event)
             if work.stop.came and not event.progress.finished:
                 write_log(work.run, f"seed-{number}: interrupted at step {event.step}, saved there")
+                work.console.line(f"saved at step {event.step:,}; go on with: trader train --resume {work.run.label}")
                 raise Interrupted
     finally:
         work.console.end()
