@@ -69,7 +69,18 @@ def test_buy_and_hold_is_its_closed_form(paths, fill):
 @pytest.mark.parametrize("exposure", [0.3, 0.7, 1.0])
 def test_cash_never_turns_negative_between_flat_and_fully_invested(paths, fill, exposure):
     path = played(paths, fill=fill, positions=[0.0, exposure / 2, exposure], trading_fees=0.05, slippage_bps=300.0)
-    assert path.cash.min() >= -1e-6
+    assert path.cash.min() >= 0.0
+
+
+def test_a_full_position_leaves_no_crumb_of_cash():
+    # A rounding error of 1e-7 left in cash would be 1 % of equity once the price has fallen to a hundred-thousandth.
+    generator = np.random.default_rng(4)
+    market, segment = world([random_asset(generator, 30, volatility=0.3)])
+    path = play(
+        market_env(positions=[0.0, 1.0], trading_fees=0.0031, slippage_bps=7.0), market, segment, np.arange(29) % 2
+    )
+    assert (path.cash[1::2] == 0.0).all()
+    assert (path.units[::2] == 0.0).all()
 
 
 def test_the_target_is_met_after_the_costs_of_the_trade():

@@ -18,6 +18,7 @@ from trader.evaluation.ledger import orders_to_targets, run_ledger
 
 BARS, PATHS, RUNGS, TOLERANCE = 1000, 8, 5, 1e-4
 SOLID, CLEAR = 0.05, 1e-3  # of gross notional: equity that is compared; depth of a ruin that must be seen
+NOTHING = 1e-25  # of initial cash: what a thousand flips at 10 % leave is beyond float32
 FILLS = ("next_open", "next_close", "close")
 LADDERS = ((0.0, 1.0), (-1.0, 0.0, 1.0), (-2.0, 0.0, 3.0), (-1.0, -0.5, 0.0, 0.5, 1.0))
 
@@ -132,7 +133,7 @@ def faults_of(case, program):
         at_fill, gross_at_fill = equity_at_fill(case, ledger)
         ruined = np.cumsum(ledger.equity <= 0) > 0
         solid = ~ruined & (at_fill >= SOLID * gross_at_fill)
-        solid &= ledger.equity >= SOLID * np.abs(ledger.units * ledger.close)
+        solid &= ledger.equity >= np.maximum(SOLID * np.abs(ledger.units * ledger.close), NOTHING * ledger.initial_cash)
         end = int(np.argmin(solid)) if not solid.all() else BARS
         worst = np.max(np.abs(equities[:end, path] / ledger.equity[:end] - 1), initial=0.0)
         if not worst < TOLERANCE:
@@ -177,6 +178,8 @@ PLAIN = ((-1.0, 0.0, 1.0), (0.001, 2.0, 10.0, 0.05), 1, 0.02, 0.3)
 @example(case_of("next_close", "orders", *PLAIN))
 @example(case_of("close", "orders", *PLAIN))
 @example(case_of("next_open", "targets", (-2.0, 0.0, 3.0), (0.02, 5.0, 10.0, 0.5), 3, 0.25, 0.02))
+@example(case_of("close", "targets", (-1.0, -0.5, 0.0, 0.5, 1.0), (0.03, 7.0, 13.0, 0.02), 9, 0.002, 1.0))
+@example(case_of("close", "targets", (0.0, 1.0), (0.001, 0.0, 0.0, 0.02), 10, 0.25, 0.02))
 @settings(max_examples=30, deadline=None)
 @given(cases)
 def test_equity_and_ruin_agree_over_1000_bars(case):

@@ -67,20 +67,23 @@ def fill(env: EnvConfig, account: Account, price: Any, exposure: Any, trades: An
     moved = env.slippage_bps / 1e4 + env.spread_bps / 2e4
     is_buy = exposure * equity > units * price
     side = ops.where(is_buy, 1.0, -1.0)
-    effective = price * (1.0 + side * moved)
-    net_price = effective * (1.0 + side * env.trading_fees)
-    unit_cost = side * (net_price - price)
+    # Cost and price stay apart: 1 + cost, rounded to float32, would be off the same way at every trade.
+    cost_of_purchase, cost_of_sale = moved + (1.0 + moved) * env.trading_fees, moved + (1.0 - moved) * env.trading_fees
+    unit_cost = price * ops.where(is_buy, cost_of_purchase, cost_of_sale)
     wanted = exposure * (equity + side * units * unit_cost) / (price + side * exposure * unit_cost)
     new_units = ops.where(trades, wanted, units)
     bought = new_units - units
     after_costs = equity - ops.abs(bought) * unit_cost
+    # Not `cash − bought·price − costs`: its rounding error would stay in cash while the position may shrink a lot.
+    new_cash = ops.where(trades, (1.0 - exposure) * after_costs, cash)
     ruined = ops.logical_or(equity <= 0.0, after_costs <= 0.0)
     closed, opened = _closed_and_opened(units, new_units)
+    net_price = price + side * unit_cost
     realized = closed * ops.sign(units) * (net_price - account.basis)
     basis = _average(account.basis, ops.abs(new_units) - opened, net_price, opened)
     # The order of a ruined account is never filled.
-    turnover = ops.where(ruined, 0.0, ops.abs(bought) * effective / ops.maximum(equity, 1e-30))
-    return Fill(cash - bought * net_price, new_units, basis, ruined, realized, turnover)
+    turnover = ops.where(ruined, 0.0, ops.abs(bought) * price * (1.0 + side * moved) / ops.maximum(equity, 1e-30))
+    return Fill(new_cash, new_units, basis, ruined, realized, turnover)
 
 
 def _closed_and_opened(units: Any, new_units: Any) -> tuple[Any, Any]:
