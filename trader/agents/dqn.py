@@ -91,7 +91,8 @@ def build_dqn(config: DqnConfig, train: TrainConfig, env: MarketEnv, num_feature
 
 
 def _start(learner: Learner, market: Market, segment: Segment, seed: int) -> Carry:
-    replay.check_exact(*market.close.shape, learner.layout)
+    num_assets, num_rows = market.close.shape
+    replay.check_exact(num_assets, num_rows, learner.layout)
     return start_carry(learner.env, learner.num_envs, replay.empty(), segment, seed)
 
 
