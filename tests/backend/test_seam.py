@@ -153,15 +153,6 @@ def test_keys_that_are_split_are_distinct_and_repeat_with_their_parent():
     assert as_tuples(backend.split(backend.key(7), 20)) == keys[140:160]
 
 
-def test_keys_that_are_folded_in_are_distinct_and_depend_on_their_number_only():
-    parent = backend.split(backend.key(3), 1)[0]
-    keys = as_tuples(backend.fold_in(parent, number) for number in range(300))
-    assert len(set(keys)) == 300
-    assert as_tuples([backend.fold_in(parent, ops.convert_to_tensor(17, "int32"))]) == [keys[17]]
-    fold = backend.compiled(backend.fold_in, [])
-    assert as_tuples([fold(parent, ops.convert_to_tensor(299, "int32"))]) == [keys[299]]
-
-
 DRAWS = {
     "uniform": lambda k: backend.uniform(k, (1000,)),
     "randint": lambda k: backend.randint(k, (1000,), 17),

@@ -13,7 +13,6 @@ if keras.backend.backend() == "tensorflow":
     from trader.backend.tensorflow import (
         categorical,
         compiled,
-        fold_in,
         key,
         randint,
         repeat,
@@ -28,7 +27,6 @@ else:
 __all__ = [
     "categorical",
     "compiled",
-    "fold_in",
     "key",
     "randint",
     "repeat",

@@ -71,12 +71,6 @@ def split(parent: Any, n: int) -> list[Any]:
     return list(tf.unstack(_bits(parent, [n, 2])))
 
 
-def fold_in(parent: Any, number: Any) -> Any:
-    """Return the key that belongs to `number` under `parent`; equal arguments give equal keys."""
-    moved = parent + tf.stack([tf.constant(0, tf.int32), tf.cast(number, tf.int32)])
-    return split(moved, 1)[0]
-
-
 def uniform(k: Any, shape: Sequence[int]) -> Any:
     """Return float32 draws from [0, 1) with 24 random bits each."""
     return tf.cast(tf.bitwise.right_shift(tf.bitcast(_bits(k, shape), tf.uint32), 8), tf.float32) * (1.0 / 2**24)
