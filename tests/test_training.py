@@ -136,7 +136,8 @@ def counting(scores: list[float], size: int = 10) -> Trainer:
     agent = Agent("counting", None, None, [], size, lambda seed: None, None, None, None, lambda step: 0.5)
 
     def chunk(market: Any, segment: Any, carry: Carry, n: Any) -> Carry:
-        return carry._replace(step=carry.step + size * int(n))
+        stats = carry.stats._replace(steps=carry.stats.steps + size * int(n))
+        return carry._replace(step=carry.step + size * int(n), stats=stats)
 
     given: Iterator[float] = iter(scores)
     return Trainer(agent, chunk, lambda market, segment: greedy_of(next(given)))
@@ -145,6 +146,12 @@ def counting(scores: list[float], size: int = 10) -> Trainer:
 def heard(scores: list[float], plan: Plan, size: int = 10) -> list[training.Event]:
     start = Carry(None, (), None, 0, no_stats())
     return list(training.train(counting(scores, size), Task(None, None, None, 1.0), plan, start, Progress()))
+
+
+def test_sums_begin_anew_after_each_row():
+    events = heard([0.0] * 4, Plan(80, 30, 20, None))
+    assert [(e.step, float(e.carry.stats.steps)) for e in events if e.metrics] == [(30, 0), (60, 0), (80, 0)]
+    assert (40, 10.0) in [(e.step, float(e.carry.stats.steps)) for e in events]
 
 
 @pytest.mark.parametrize(

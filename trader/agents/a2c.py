@@ -129,9 +129,8 @@ def _collect(learner: Learner, market: Market, segment: Segment, carry: Carry, d
 def _targets(learner: Learner, market: Market, rollout: Rollout) -> Any:
     record = rollout.record
     ends = ops.logical_or(rollout.truncated, rollout.terminated)
-    is_last = ops.arange(learner.config.n_steps) == learner.config.n_steps - 1
     next_values = _next_values(learner, market, rollout)
-    return n_step_targets(record.reward, record.discount, next_values, ops.logical_or(ends, is_last[:, None]))
+    return n_step_targets(record.reward, record.discount, next_values, ends)
 
 
 def _next_values(learner: Learner, market: Market, rollout: Rollout) -> Any:
