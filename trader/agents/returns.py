@@ -18,7 +18,7 @@ def n_step_targets(rewards: Any, discounts: Any, next_values: Any, cuts: Any) ->
         rewards: `[T, N]` r[t].
         discounts: `[T, N]` gamma · (1 − terminated[t]).
         next_values: `[T, N]` V of the observation after step t, before any reset.
-        cuts: `[T, N]` bool, true where the chain ends after step t (truncated, terminated); every chain ends with the last row.
+        cuts: `[T, N]` bool, true where the chain ends after step t (truncated, terminated); it also ends at the last.
 
     Reference:
         Mnih et al. (2016), Asynchronous methods for deep reinforcement learning, algorithm S3; time limits as in
