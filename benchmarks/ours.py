@@ -79,11 +79,12 @@ def measure(arguments: argparse.Namespace) -> dict:
         carry = trainer.chunk(bars, segment, carry, keras.ops.convert_to_tensor(n, "int32"))
         return carry, int(carry.step), float(carry.stats.updates)  # reading them waits for the device
 
-    started, n, steps, updates = time.perf_counter(), 1, 0, 0.0
-    while updates < 1 or time.perf_counter() - started < arguments.warmup or n < 8:
+    started, n, steps, updates, chunk = time.perf_counter(), 1, 0, 0.0, 0.0
+    while updates < 1 or time.perf_counter() - started < arguments.warmup or chunk < CHUNK_SECONDS / 2:
         began = time.perf_counter()
         carry, steps, updates = run(carry, n)
-        n = min(4 * n, max(1, int(n * CHUNK_SECONDS / (time.perf_counter() - began))))
+        chunk = time.perf_counter() - began
+        n = min(4 * n, max(1, int(n * CHUNK_SECONDS / chunk)))
     begun, first_steps, first_updates = time.perf_counter(), steps, updates
     while time.perf_counter() - begun < arguments.seconds:
         carry, steps, updates = run(carry, n)

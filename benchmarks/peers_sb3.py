@@ -162,15 +162,12 @@ def versions() -> dict[str, str]:
 
 
 def measure(arguments: argparse.Namespace) -> dict:
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
     env_class = {"gym-anytrading": AnyTrading, "gym-trading-env": GymTrading}[arguments.env]
     env = DummyVecEnv([env_class for _ in range(arguments.num_envs)])
     model = {"a2c": build_a2c, "dqn": build_dqn}[arguments.agent](env)
     stopwatch = Stopwatch(arguments.warmup, arguments.seconds)
     model.learn(total_timesteps=10**9, callback=stopwatch, log_interval=10**9)
     return stopwatch.rates() | {
-        "threads": torch.get_num_threads(),
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "bytes_per_transition": bytes_per_transition(model),
         "versions": versions(),
@@ -182,7 +179,6 @@ def main() -> None:
     parser.add_argument("--env", choices=["gym-anytrading", "gym-trading-env"], required=True)
     parser.add_argument("--agent", choices=["a2c", "dqn"], required=True)
     parser.add_argument("--num-envs", type=int, required=True)
-    parser.add_argument("--threads", type=int, default=0, help="0 leaves torch's default")
     parser.add_argument("--warmup", type=float, default=2.0)
     parser.add_argument("--seconds", type=float, default=10.0)
     print(json.dumps(measure(parser.parse_args())))

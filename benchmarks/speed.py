@@ -19,6 +19,7 @@ HERE = Path(__file__).parent
 REPORT = HERE.parent / "docs" / "benchmarks.md"
 PEERS = ("gym-anytrading", "gym-trading-env")
 TIMEOUT_SECONDS = 600
+THREAD_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,16 @@ class Samples:
         return statistics.median(values) if values else None
 
 
-def run_once(python: str, script: str, arguments: list[str]) -> dict:
+def run_once(python: str, script: str, arguments: list[str], threads: int) -> dict:
+    """Measure in a process of its own; `threads` 0 leaves the library's default."""
     command = [python, str(HERE / script), *arguments]
-    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    clean = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", *THREAD_VARIABLES)}
+    if threads:
+        clean |= dict.fromkeys(THREAD_VARIABLES, str(threads))
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, env=clean)
     if done.returncode:
         sys.exit(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(done.stdout.splitlines()[-1]) | {"asked_threads": threads}
 
 
 class Bench:
@@ -69,20 +73,17 @@ class Bench:
 
     def measure_ours(self, work: Work, peer: str) -> None:
         arguments = ["--agent", work.agent, "--num-envs", str(work.our_envs), *self.times]
-        measured = run_once(sys.executable, "ours.py", arguments)
-        self.ours.setdefault((work, peer), Samples()).rounds.append(measured)
+        self._measure(self.ours.setdefault((work, peer), Samples()), sys.executable, "ours.py", arguments)
 
     def measure_peer(self, work: Work, peer: str) -> None:
-        """The first round tries one thread and torch's default; the better of the two goes on."""
-        known = self.peers.get((work, peer))
-        tries = [0, 1] if known is None else [known.rounds[0]["asked_threads"]]
-        measured = [self.peer_at(work, peer, threads) for threads in tries]
-        best = max(measured, key=lambda one: one["env_steps_per_s"])
-        self.peers.setdefault((work, peer), Samples()).rounds.append(best)
+        arguments = ["--env", peer, "--agent", work.agent, "--num-envs", str(work.peer_envs), *self.times]
+        self._measure(self.peers.setdefault((work, peer), Samples()), self.peer_python, "peers_sb3.py", arguments)
 
-    def peer_at(self, work: Work, peer: str, threads: int) -> dict:
-        names = ["--env", peer, "--agent", work.agent, "--num-envs", str(work.peer_envs), "--threads", str(threads)]
-        return run_once(self.peer_python, "peers_sb3.py", names + self.times) | {"asked_threads": threads}
+    def _measure(self, samples: Samples, python: str, script: str, arguments: list[str]) -> None:
+        """The first round tries one thread and the library's default; the better of the two goes on."""
+        tries = [samples.rounds[0]["asked_threads"]] if samples.rounds else [0, 1]
+        measured = [run_once(python, script, arguments, threads) for threads in tries]
+        samples.rounds.append(max(measured, key=lambda one: one["env_steps_per_s"]))
 
     def measure(self, num_rounds: int) -> None:
         for turn in range(num_rounds):
@@ -92,6 +93,10 @@ class Bench:
                     pair = [self.measure_ours, self.measure_peer]
                     for measure in pair if turn % 2 == 0 else reversed(pair):
                         measure(work, peer)
+
+
+def threads_of(samples: Samples) -> str:
+    return str(samples.rounds[0]["asked_threads"] or "default")
 
 
 def count(value: float | None) -> str:
@@ -113,7 +118,7 @@ def speed_rows(bench: Bench) -> list[list[str]]:
                 f"{ratio:.1f}",
                 count(ours.median("updates_per_s")),
                 count(theirs.median("updates_per_s")),
-                str(theirs.rounds[0]["threads"]),
+                f"{threads_of(ours)} / {threads_of(theirs)}",
             ]
         )
     return rows
@@ -140,8 +145,8 @@ CONDITIONS = """## What is equal, and what is not
 - Ours accounts for fees, slippage, borrow interest, shorts, ruin and action masks, fills at the next open and plays
   252-bar episodes. Gym-Trading-Env charges fees and interest and plays the same positions and episodes. gym-anytrading
   knows two positions, charges fees in its profit but not in its reward, and plays the whole file.
-- Stable-Baselines3 runs its environments in one process (`DummyVecEnv`) on the CPU. The first round tries one thread
-  and torch's default; the better goes on.
+- Stable-Baselines3 runs its environments in one process (`DummyVecEnv`) on the CPU. On both sides the first round tries
+  one thread and the library's default; the better goes on.
 - Peak memory is that of the whole process, libraries and compiler included.
 """
 
@@ -153,7 +158,7 @@ SPEED_HEAD = [
     "ratio",
     "ours, updates/s",
     "peer, updates/s",
-    "peer's threads",
+    "threads, ours / peer",
 ]
 MEMORY_HEAD = [
     "work",
