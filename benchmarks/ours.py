@@ -79,6 +79,7 @@ def measure(arguments: argparse.Namespace) -> dict:
         carry = trainer.chunk(bars, segment, carry, keras.ops.convert_to_tensor(n, "int32"))
         return carry, int(carry.step), float(carry.stats.updates)  # reading them waits for the device
 
+    carry, _, _ = run(carry, 1)  # compiles
     started, n, steps, updates, chunk = time.perf_counter(), 1, 0, 0.0, 0.0
     while updates < 1 or time.perf_counter() - started < arguments.warmup or chunk < CHUNK_SECONDS / 2:
         began = time.perf_counter()
