@@ -45,7 +45,7 @@ def environment() -> MarketEnv:
         borrow_interest_rate=workload.BORROW_RATE_PER_YEAR,
         max_episode_duration=workload.EPISODE_BARS,
     )
-    return MarketEnv(config, reward_scale=0.01)
+    return MarketEnv(config, reward_scale=0.01, return_deviation=0.01)
 
 
 def a2c(train: TrainConfig) -> Agent:

@@ -12,7 +12,8 @@ from trader.cli.main import run
 
 pytestmark = pytest.mark.real_data
 
-TICKERS = "AAPL BABA GOOGL HSBC JPM KO MSFT NOK QQQ SIE.DE SPY TSLA XOM 0700.HK 7203.T".split()
+TICKERS = ["AAPL", "BABA", "GOOGL", "HSBC", "JPM", "KO", "MSFT", "NOK", "QQQ", "SIE.DE", "SPY", "TSLA", "XOM"]
+TICKERS += ["0700.HK", "7203.T"]
 SHORT = """
 seeds: 1
 train: {total_timesteps: 4000, n_envs: 16, eval_freq: 2000, save_freq: 2000}

@@ -44,7 +44,7 @@ def segment_of(*bounds: tuple[int, int]) -> Segment:
 def market_env(scale: float = 0.01, **changes: Any) -> MarketEnv:
     """Window 2, free trading unless `changes` say otherwise."""
     free = {"trading_fees": 0.0, "slippage_bps": 0.0, "borrow_interest_rate": 0.0, "window_size": 2}
-    return MarketEnv(EnvConfig(**(free | changes)), scale)
+    return MarketEnv(EnvConfig(**(free | changes)), scale, scale)
 
 
 def small_agent(name: str, env: MarketEnv, num_envs: int = 4, total: int = 10_000, **changes: Any) -> Agent:

@@ -80,7 +80,7 @@ def program_of(fill, kind):
 
     def whole(market, segment, actions, costs, ladder, start_rung):
         positions = [ladder[i] for i in range(RUNGS)]
-        env = bars.MarketEnv(Costs(fill, kind, positions, *(costs[i] for i in range(4))), 1.0)
+        env = bars.MarketEnv(Costs(fill, kind, positions, *(costs[i] for i in range(4))), 1.0, 1.0)
 
         def one(carry):
             state, i = carry

@@ -34,7 +34,7 @@ def market_env(scale=1.0, **settings):
     """An environment without costs, window 1, no time limit, unless said otherwise."""
     free = {"trading_fees": 0.0, "slippage_bps": 0.0, "spread_bps": 0.0, "borrow_interest_rate": 0.0}
     plain = {"window_size": 1, "max_episode_duration": None, "initial_cash": 10_000.0}
-    return bars.MarketEnv(EnvConfig(**{**free, **plain, **settings}), scale)
+    return bars.MarketEnv(EnvConfig(**{**free, **plain, **settings}), scale, scale)
 
 
 def years_of(times):

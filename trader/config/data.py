@@ -132,7 +132,7 @@ class SourceBase(Section):
 
 
 class BuiltInRepairs(Repairs):
-    """Repairs of the built-in bars: two NASDAQ bars (2015-05-12, 2018-01-09) carry no volume; their prices are sound."""
+    """Repairs of the built-in bars; two of NASDAQ (2015-05-12, 2018-01-09) lack volume, their prices are sound."""
 
     zero_volume: Literal["refuse", "accept", "drop"] = Field(default="accept", description="bars without volume")
 

@@ -22,12 +22,12 @@ from trader.config.env import EnvConfig
 class TrainConfig(Section):
     """How long to train, how often to look, what to keep. All counts are environment steps summed over environments."""
 
-    total_timesteps: PositiveInt = Field(default=500_000, description="length of training of each seed")
+    total_timesteps: int = Field(default=500_000, gt=0, le=900_000_000, description="length of training of each seed")
     n_envs: int = Field(default=16, ge=1, le=65_536, description="environments stepped as one batch")
     eval_freq: PositiveInt = Field(default=25_000, description="steps between validations (and rows of metrics.csv)")
     save_freq: PositiveInt = Field(default=50_000, description="steps between periodic checkpoints")
     keep_checkpoints: PositiveInt = Field(
-        default=5, description="newest periodic checkpoints kept; best and last always are"
+        default=5, description="newest checkpoints kept of each seed; best and last always are"
     )
     early_stopping_patience: PositiveInt | None = Field(
         default=None, description="validations without a new best before a seed stops; null = never"

@@ -23,10 +23,17 @@ ACCOUNT_FEATURES = ("exposure", "unrealized_return", "bars_since_trade", "drawdo
 
 
 class MarketEnv(NamedTuple):
-    """Parameters of the environment (static while compiled): its config and the resolved reward scale."""
+    """Parameters of the environment, static while compiled.
+
+    Attributes:
+        config: the `env` section.
+        reward_scale: what rewards are divided by.
+        return_deviation: of the training bars' log returns; where the differential Sharpe ratio's moments start.
+    """
 
     config: EnvConfig
     reward_scale: float
+    return_deviation: float
 
 
 class EnvState(NamedTuple):
@@ -82,7 +89,7 @@ def begin(env: MarketEnv, asset: Any, t: Any) -> EnvState:
     zero = ops.zeros(ops.shape(t), "float32")
     rung = ops.zeros_like(t) + start_rung(env.config)
     account = Account(zero + 1.0, zero, rung, zero, zero, zero + 1.0)
-    return EnvState(asset, t, ops.zeros_like(t), account, Moments(zero, zero + env.reward_scale**2))
+    return EnvState(asset, t, ops.zeros_like(t), account, Moments(zero, zero + env.return_deviation**2))
 
 
 def reset(env: MarketEnv, segment: Segment, num_envs: int, key: Any) -> EnvState:

@@ -53,7 +53,7 @@ def differential_sharpe(moments: Moments, simple_return: Any, rate: float) -> tu
     D = (B·ΔA − ½·A·ΔB) / (B − A²)^(3/2) with ΔA = R − A and ΔB = R² − B, then A += rate·ΔA, B += rate·ΔB.
 
     Reference:
-        Moody and Saffell (2001), Learning to trade via direct reinforcement, equation 12. They start from A = B = 0,
+        Moody and Saffell (2001), Learning to trade via direct reinforcement, section II.D. They start from A = B = 0,
         where D does not exist; here B starts at the variance of the training bars.
     """
     first_change = simple_return - moments.first

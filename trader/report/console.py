@@ -14,7 +14,17 @@ from rich.text import Text
 from trader.evaluation.results import BacktestResult, Measure
 from trader.report.numbers import finite
 from trader.report.series import seeds_of, strategy_names
-from trader.report.words import NO_VALUE, NOT_ASSESSED, Spread, metric_words, plain_sentence, show, spread, warnings_of
+from trader.report.words import (
+    NO_VALUE,
+    NOT_ASSESSED,
+    Spread,
+    looks_phrase,
+    metric_words,
+    plain_sentence,
+    show,
+    spread,
+    warnings_of,
+)
 
 HEADLINE_METRICS = (
     *("total_return", "gross_return", "cagr", "sharpe", "max_drawdown"),
@@ -47,7 +57,7 @@ def print_backtest(console: Console, result: BacktestResult, page: Path | None =
         console.print(table)
     console.print(Text(plain_sentence(result), style="bold"))
     console.print(Text(f"Verdict: not assessed. {NOT_ASSESSED}"))
-    console.print(Text(f"Trials on these dates: {result.trials}. Look {result.looks} at these dates."))
+    console.print(Text(looks_phrase(result)))
     for warning in warnings_of(result):
         console.print(Text(f"Warning: {warning}", style=LOSS))
     if page is not None:

@@ -30,7 +30,7 @@ from trader.report.markup import (
 )
 from trader.report.numbers import finite
 from trader.report.series import seeds_of
-from trader.report.words import FILLS, NOT_ASSESSED, plain_sentence, show, spread, warnings_of
+from trader.report.words import FILLS, NOT_ASSESSED, looks_phrase, plain_sentence, show, spread, warnings_of
 
 
 def report_html(result: BacktestResult) -> str:
@@ -88,8 +88,7 @@ def _settings(result: BacktestResult) -> list[tuple[str, Html]]:
         ("Costs", text(_costs_phrase(env))),
         ("Starting cash", or_dash(f"{cash:,.0f}{each}" if isinstance(cash, int | float) else "")),
         ("Bars per year", text(f"{result.periods_per_year:,.1f}")),
-        ("Look at these dates", text(f"number {result.looks}")),
-        ("Trials on these dates", text(result.trials)),
+        ("Looks and trials", text(looks_phrase(result))),
         ("Prices", _fingerprint(result.data_sha256)),
         ("Config", _fingerprint(result.config_sha256)),
     ]

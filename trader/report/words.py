@@ -144,3 +144,10 @@ def baseline_label(result: BacktestResult, name: str) -> str:
     label = name.replace("_", " ")
     count = len(seeds_of(result, name))
     return f"{label} (median of {count})" if count > 1 and name != result.agent else label
+
+
+def looks_phrase(result: BacktestResult) -> str:
+    """Return how often these held-out dates were looked at and tried on; generated prices are never held out."""
+    if result.looks == 0:
+        return "Generated prices: looks and trials are not counted."
+    return f"Trials on these dates: {result.trials}. Look {result.looks} at these dates."

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from trader.config import Experiment
@@ -21,7 +22,6 @@ from trader.runs.opening import dates_of, held_out, new_trainer, training_task, 
 from trader.runs.options import Console, ResumeOptions, TrainOptions
 from trader.runs.seeds import StopRequest, Work, stopping, train_seed
 from trader.runs.trials import record_run_ended, record_run_started
-from trader.training import snapshot, start
 
 # Changing these keys changes no weight: a run may be resumed under other values.
 HARMLESS_KEYS = ("name", "seeds", "train.keep_checkpoints", "evaluation.risk_free_rate", "evaluation.confidence")
@@ -110,8 +110,8 @@ def _train_all(
 
 def _estimate(work: Work) -> None:
     """Say what the run will take on disk; time is known once the first chunk has been compiled and timed."""
-    carry, _ = start(work.trainer, work.task, work.experiment.seed)
-    one = sum(array.nbytes for array in snapshot(work.trainer.agent, carry).values())
+    variables = work.trainer.agent.variables
+    one = sum(int(np.prod(variable.shape)) * np.dtype(variable.dtype).itemsize for variable in variables)
     kept = work.experiment.train.keep_checkpoints + 1
     total = one * kept * work.experiment.seeds / 1e6
     steps = work.experiment.train.total_timesteps
@@ -138,6 +138,7 @@ def _manifest_record(experiment: Experiment, prepared: Prepared, options: TrainO
         "command": list(options.command),
         "backend": experiment.backend,
         "device": options.device,
+        "devices": keras.distribution.list_devices(),
         "data_sha256": prepared.fingerprint,
         "repairs": list(prepared.repairs),
         "scaler": scaler_record(prepared.scaler),

@@ -106,7 +106,7 @@ def reward_scale(env: EnvConfig, return_deviation: float) -> float:
 
 def new_trainer(experiment: Experiment, env: EnvConfig, return_deviation: float, num_features: int) -> Trainer:
     """Return the (not yet compiled) trainer of an experiment."""
-    market_env = MarketEnv(env, reward_scale(env, return_deviation))
+    market_env = MarketEnv(env, reward_scale(env, return_deviation), return_deviation)
     return build_trainer(build_agent(experiment.agent, experiment.train, market_env, num_features))
 
 
