@@ -126,9 +126,6 @@ class SourceBase(Section):
     segments: Segments = Field(
         default_factory=lambda: Segments(), description="dates to learn from, to choose by and to be judged on"
     )
-    repairs: Repairs = Field(
-        default_factory=lambda: Repairs(), description="faults of the bars that are mended, each named"
-    )
 
 
 class BuiltInRepairs(Repairs):
@@ -158,6 +155,7 @@ class FileSource(SourceBase):
     )
     timezone: str = Field(default="UTC", description="time zone of naive time stamps (IANA name)")
     order: Literal["ascending", "descending"] = Field(default="ascending", description="order of rows in the file")
+    repairs: Repairs = Field(default_factory=Repairs, description="faults of the bars that are mended, each named")
     columns: dict[str, str] = Field(
         default_factory=dict,
         description='our name -> column of the file, e.g. {close: Last, time: Datum}; volume: "" = the file has none',
@@ -174,6 +172,7 @@ class SyntheticSource(SourceBase):
     bar: str = Field(
         default="1h", pattern=r"^[1-9][0-9]*(s|min|h|d)$", description="distance of bars, e.g. 1h, 1d, 5min"
     )
+    repairs: Repairs = Field(default_factory=Repairs, description="generated bars have no faults to mend")
 
 
 DataConfig = Annotated[BuiltIn | FileSource | SyntheticSource, Field(discriminator="source")]
