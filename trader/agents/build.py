@@ -13,9 +13,11 @@ from trader.envs.bars import MarketEnv
 if TYPE_CHECKING:
     from trader.config import AgentConfig, TrainConfig
 
-_BUILDERS = {"dqn": build_dqn, "reinforce": build_reinforce, "a2c": build_a2c}
-
 
 def build_agent(agent: AgentConfig, train: TrainConfig, env: MarketEnv, num_features: int) -> Agent:
     """Return the agent that `agent.name` asks for, living in `env` with F features a row."""
-    return _BUILDERS[agent.name](agent, train, env, num_features)
+    if agent.name == "dqn":
+        return build_dqn(agent, train, env, num_features)
+    if agent.name == "a2c":
+        return build_a2c(agent, train, env, num_features)
+    return build_reinforce(agent, train, env, num_features)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from trader.errors import TraderError, listing, nearest
@@ -13,7 +13,7 @@ BACKENDS = ("tensorflow",)
 
 
 @contextmanager
-def quiet_stderr() -> Iterator[None]:
+def quiet_stderr() -> Generator[None]:
     """Send file descriptor 2 (not only `sys.stderr`) to nowhere while the body runs."""
     sys.stderr.flush()
     kept = os.dup(2)

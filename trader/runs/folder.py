@@ -11,7 +11,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -168,7 +168,7 @@ def no_checkpoints(run: RunFolder) -> TraderError:
 
 
 @contextmanager
-def lock(run: RunFolder) -> Iterator[None]:
+def lock(run: RunFolder) -> Generator[None]:
     """Hold a run for this process; the kernel lets go when the process ends, however it ends.
 
     Raises:

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +69,7 @@ class Clock(NamedTuple):
 
 
 @contextmanager
-def stopping() -> Iterator[StopRequest]:
+def stopping() -> Generator[StopRequest]:
     """Turn SIGINT and SIGTERM into a request while the body runs (main thread only)."""
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
@@ -225,7 +225,8 @@ def _meta_of(progress: Progress) -> dict[str, Any]:
 
 def _progress_of(meta: Mapping[str, Any]) -> Progress:
     score = meta["best_score"]
-    return Progress(**{**meta, "best_score": -np.inf if score is None else float(score)})
+    best_score = -np.inf if score is None else float(score)
+    return Progress(best_score, int(meta["best_step"]), int(meta["stale"]), bool(meta["finished"]))
 
 
 def _export_policy(work: Work, number: int) -> None:
