@@ -29,8 +29,12 @@ def filled(capacity: int, *batches: Transitions):
     return storage, cursor
 
 
+def sample(storage, cursor, num: int, seed: int) -> Transitions:
+    return replay.gather(storage, LAYOUT, replay.draw(cursor, (num,), backend.key(seed)))
+
+
 def drawn(storage, cursor, num: int, seed: int = 0) -> Transitions:
-    return Transitions(*(np.asarray(x) for x in replay.sample(storage, cursor, LAYOUT, num, backend.key(seed))))
+    return Transitions(*(np.asarray(x) for x in sample(storage, cursor, num, seed)))
 
 
 def test_every_asset_rung_and_action_survives_the_round_trip():
@@ -68,7 +72,7 @@ def test_compiled_writing_changes_the_storage_in_place():
 
 def test_compiled_and_eager_draws_agree():
     storage, cursor = filled(50, batch_of(np.arange(50)))
-    draw = backend.compiled(lambda c: replay.sample(storage, c, LAYOUT, 64, backend.key(3)), [storage])
+    draw = backend.compiled(lambda c: sample(storage, c, 64, 3), [storage])
     np.testing.assert_array_equal(np.asarray(draw(cursor).t), drawn(storage, cursor, 64, seed=3).t)
 
 

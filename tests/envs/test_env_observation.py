@@ -40,7 +40,6 @@ def test_account_features_by_hand():
     assert since_entry == pytest.approx([0.0, 0.0, 5 * 0.1, 5 * -0.05], abs=1e-6)
     assert age == pytest.approx([0.0, 0.0, 1 / 21, 2 / 22])
     assert drawdown == pytest.approx([0.0, 0.0, 0.0, 0.95 / 1.1 - 1], abs=1e-6)
-    assert bars.ACCOUNT_FEATURES == ("exposure", "unrealized_return", "bars_since_trade", "drawdown")
 
 
 def test_the_entry_price_includes_costs_and_is_an_average():

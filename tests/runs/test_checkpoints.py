@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from trader.errors import TraderError
 from trader.runs.checkpoints import checkpoint_steps, newest_checkpoint, read_checkpoint, step_name, write_checkpoint
 from trader.runs.files import json_text, read_json, sealed, sha256_of, write_sealed_json
-from trader.runs.pointers import clean_leftovers, point_to, pointed, prune
+from trader.runs.pointers import point_to, pointed, prune
 from trader.runs.state import read_state, write_state
 
 Arrays = dict[str, np.ndarray]
@@ -213,15 +213,13 @@ def test_a_read_only_folder_is_one_clear_line(read_only: Path, arrays: Arrays) -
         write_checkpoint(read_only, 1, arrays, {})
 
 
-def test_leftovers_are_ignored_and_cleaned(tmp_path: Path, arrays: Arrays) -> None:
+def test_leftovers_are_ignored_and_no_obstacle(tmp_path: Path, arrays: Arrays) -> None:
     write_steps(tmp_path, arrays, 1)
     (tmp_path / "step-000000002.tmp").mkdir()
     (tmp_path / "step-000000002.tmp" / "state.npz").write_bytes(b"half")
     (tmp_path / ".best.json.0a1b2c3d.tmp").write_text("half")
     assert checkpoint_steps(tmp_path) == [1]
     write_steps(tmp_path, arrays, 2)  # a leftover of the same step is no obstacle
-    (tmp_path / "step-000000003.tmp").mkdir()
-    assert clean_leftovers(tmp_path) == [".best.json.0a1b2c3d.tmp", "step-000000003.tmp"]
     assert checkpoint_steps(tmp_path) == [1, 2]
 
 

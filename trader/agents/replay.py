@@ -88,13 +88,8 @@ def add(storage: keras.Variable, cursor: Cursor, layout: Layout, batch: Transiti
     return Cursor((cursor.position + n) % capacity, ops.minimum(cursor.size + n, capacity))
 
 
-def sample(storage: keras.Variable, cursor: Cursor, layout: Layout, batch_size: int, key: Any) -> Transitions:
-    """Return `batch_size` transitions drawn uniformly with replacement from the filled rows."""
-    return gather(storage, layout, draw(cursor, (batch_size,), key))
-
-
 def draw(cursor: Cursor, shape: tuple[int, ...], key: Any) -> Any:
-    """Return uniformly drawn numbers of filled rows, int32 `shape`."""
+    """Return numbers of filled rows, drawn uniformly with replacement, int32 `shape`."""
     return backend.randint(key, shape, ops.maximum(cursor.size, 1))
 
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from trader.config import EnvConfig
 
 NUM_RESET_DRAWS = 2
-ACCOUNT_FEATURES = ("exposure", "unrealized_return", "bars_since_trade", "drawdown")
 
 
 class MarketEnv(NamedTuple):

@@ -93,16 +93,3 @@ def prune(folder: Path, keep: int) -> list[int]:
         for aside in folder.glob("step-*.damaged"):
             remove_path(aside)
     return removed
-
-
-def clean_leftovers(folder: Path) -> list[str]:
-    """Remove what a kill left half written (`*.tmp`); call it at every start, under the run's lock.
-
-    Returns:
-        The names removed.
-    """
-    leftovers = sorted(folder.glob("*.tmp")) if folder.is_dir() else []
-    with writing(folder):
-        for path in leftovers:
-            remove_path(path)
-    return [path.name for path in leftovers]
