@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -21,47 +21,17 @@ NO_BAR = Undefined("no bar")
 NOT_FINITE = Undefined("the equity has a value that is not finite")
 
 
-class Metric(NamedTuple):
-    """One row of a metric table; `better` is `higher`, `lower` or `none`, `format` a Python format."""
-
-    key: str
-    title: str
-    unit: str
-    better: str
-    format: str
-
-
-METRICS: tuple[Metric, ...] = (
-    Metric("net_pnl", "Net P&L", "currency", "higher", ",.2f"),
-    Metric("total_return", "Total return", "fraction", "higher", ".2%"),
-    Metric("log_growth", "Log growth", "log", "higher", ".4f"),
-    Metric("cagr", "CAGR", "fraction per year", "higher", ".2%"),
-    Metric("volatility", "Volatility", "fraction per √year", "lower", ".2%"),
-    Metric("sharpe", "Sharpe ratio", "per √year", "higher", ".2f"),
-    Metric("sortino", "Sortino ratio", "per √year", "higher", ".2f"),
-    Metric("calmar", "Calmar ratio", "per year", "higher", ".2f"),
-    Metric("max_drawdown", "Max. drawdown", "fraction, ≤ 0", "higher", ".2%"),
-    Metric("max_drawdown_bars", "Max. drawdown duration", "bars", "lower", ",.0f"),
-    Metric("value_at_risk_5", "Value at risk 5 %", "fraction per bar, loss < 0", "higher", ".2%"),
-    Metric("expected_shortfall_5", "Expected shortfall 5 %", "fraction per bar, loss < 0", "higher", ".2%"),
-    Metric("alpha", "Alpha", "fraction per year", "higher", ".2%"),
-    Metric("beta", "Beta", "ratio", "none", ".2f"),
-    Metric("information_ratio", "Information ratio", "per √year", "higher", ".2f"),
-    Metric("exposure", "Mean exposure", "fraction of equity", "none", ".2%"),
-    Metric("turnover_per_year", "Turnover", "times equity per year, one-sided", "none", ",.2f"),
-    Metric("trades", "Trades", "count", "none", ",.0f"),
-    Metric("win_rate", "Win rate", "fraction of trades", "higher", ".2%"),
-    Metric("profit_factor", "Profit factor", "ratio", "higher", ".2f"),
-    Metric("avg_bars_held", "Mean bars held", "bars", "none", ",.1f"),
-    Metric("fees_paid", "Fees paid", "currency", "lower", ",.2f"),
-    Metric("slippage_paid", "Slippage paid", "currency", "lower", ",.2f"),
-    Metric("spread_paid", "Spread paid", "currency", "lower", ",.2f"),
-    Metric("borrow_paid", "Borrow interest paid", "currency", "lower", ",.2f"),
-    Metric("gross_return", "Gross return", "fraction", "higher", ".2%"),
+RETURN_KEYS = (
+    *("total_return", "log_growth", "cagr", "volatility", "sharpe", "sortino", "calmar"),
+    *("max_drawdown", "max_drawdown_bars", "value_at_risk_5", "expected_shortfall_5"),
+    *("alpha", "beta", "information_ratio"),
 )
-
-
-RETURN_KEYS = tuple(metric.key for metric in METRICS[1:15])  # total_return … information_ratio
+METRIC_KEYS = (
+    "net_pnl",
+    *RETURN_KEYS,
+    *("exposure", "turnover_per_year", "trades", "win_rate", "profit_factor", "avg_bars_held"),
+    *("fees_paid", "slippage_paid", "spread_paid", "borrow_paid", "gross_return"),
+)
 
 
 def bar_returns(ledger: LedgerResult) -> FloatArray:
@@ -97,7 +67,7 @@ def strategy_metrics(
     periods_per_year: float,
     risk_free_rate: float,
 ) -> dict[str, Measure]:
-    """Return every metric key of `METRICS`, in that order.
+    """Return every metric of `METRIC_KEYS`, in that order.
 
     Args:
         ledgers: one per asset.
@@ -127,7 +97,7 @@ def strategy_metrics(
         measures |= _account_measures(ledgers, len(returns), bars_per_year)
         measures |= _trade_measures([trade for of_asset in trades for trade in of_asset])
         measures["gross_return"] = _gross_return(measures, ledgers)
-    return {metric.key: _finite(measures[metric.key]) for metric in METRICS}
+    return {key: _finite(measures[key]) for key in METRIC_KEYS}
 
 
 def _equity_before(ledger: LedgerResult) -> FloatArray:
