@@ -38,24 +38,24 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
     return {**os.environ, "TRADER_LEDGER": str(folder / "ledger.jsonl"), **more}
 
 
-def trained(folder: Path, agent: str, **more: str) -> Path:
+def trained(folder: Path, agent: str, seeds: int = 1, **more: str) -> Path:
     """Run a training to its end and return its run folder."""
     folder.mkdir()
-    (folder / "config.yaml").write_text(CONFIG % AGENTS[agent])
+    (folder / "config.yaml").write_text((CONFIG % AGENTS[agent]).replace("seeds: 1", f"seeds: {seeds}"))
     arguments = command("train", "--config", str(folder / "config.yaml"), "--runs-dir", str(folder / "runs"))
     subprocess.run(arguments, check=True, env=environment(folder, **more), cwd=folder, capture_output=True)
     return next((folder / "runs" / "kill-me").iterdir())
 
 
-def final_state(run: Path) -> str:
-    checkpoints = run / "seed-0" / "checkpoints"
+def final_state(run: Path, seed: int = 0) -> str:
+    checkpoints = run / f"seed-{seed}" / "checkpoints"
     last = json.loads((checkpoints / "last.json").read_text())
     return hashlib.sha256((checkpoints / last["checkpoint"] / "state.npz").read_bytes()).hexdigest()
 
 
-def rows(run: Path) -> list[dict[str, str]]:
+def rows(run: Path, seed: int = 0) -> list[dict[str, str]]:
     """Return metrics.csv without its two columns of clock time."""
-    with (run / "seed-0" / "metrics.csv").open() as file:
+    with (run / f"seed-{seed}" / "metrics.csv").open() as file:
         return [{k: v for k, v in row.items() if k not in ("wall_s", "steps_per_s")} for row in csv.DictReader(file)]
 
 
@@ -104,8 +104,13 @@ def test_a_stopped_run_resumes_to_the_bytes_of_an_uninterrupted_one(
     assert len(steps) == 10
 
 
-def test_same_seed_gives_the_same_bytes_in_another_process_place_and_time_zone(tmp_path: Path) -> None:
-    one = trained(tmp_path / "one", "reinforce", PYTHONHASHSEED="1", TZ="UTC", LC_ALL="C")
-    other = trained(tmp_path / "other", "reinforce", PYTHONHASHSEED="2", TZ="Asia/Tokyo", LC_ALL="C.UTF-8")
-    assert final_state(one) == final_state(other)
-    assert rows(one) == rows(other)
+def test_same_seed_gives_the_same_bytes_in_another_process_place_and_time_zone_and_two_seeds_differ(
+    tmp_path: Path,
+) -> None:
+    one = trained(tmp_path / "one", "reinforce", 2, PYTHONHASHSEED="1", TZ="UTC", LC_ALL="C")
+    other = trained(tmp_path / "other", "reinforce", 2, PYTHONHASHSEED="2", TZ="Asia/Tokyo", LC_ALL="C.UTF-8")
+    for seed in (0, 1):
+        assert final_state(one, seed) == final_state(other, seed)
+        assert rows(one, seed) == rows(other, seed)
+    assert final_state(one, 0) != final_state(one, 1)
+    assert rows(one, 0) != rows(one, 1)

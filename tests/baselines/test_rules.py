@@ -14,15 +14,34 @@ def walk(num_bars, seed=0):
     return 100 * np.exp(np.cumsum(np.random.default_rng(seed).normal(0, 0.01, num_bars)))
 
 
+FIRST = 20
+
+
+def equity_and_closed_form(fill, targets, **costs):
+    """Return the ledger's equity from row 21 on and that of a purchase of everything at once, all costs paid.
+
+    All money is paid once at p · (1 + s) · (1 + fee): equity(t) = cash · close(t) / that.
+    """
+    opens, closes = walk(300, 1), walk(300, 2)
+    env = env_of(fill=fill, **{"fee": 0.001, "slippage": 7.0, "spread": 6.0, "borrow": 0.05, **costs})
+    result = run_ledger("x", days(300), opens, closes, targets, FIRST, env)
+    price = {"next_open": opens[FIRST + 1], "next_close": closes[FIRST + 1], "close": closes[FIRST]}[fill]
+    return result.equity, 10_000 * closes[FIRST + 1 :] / (price * (1 + 0.0007 + 0.0003) * 1.001)
+
+
 @pytest.mark.parametrize("fill", ["next_open", "next_close", "close"])
 def test_buy_and_hold_equals_its_closed_form(fill):
-    # All money is paid once at p · (1 + s) · (1 + fee): equity(t) = cash · close(t) / that.
-    opens, closes, first = walk(300, 1), walk(300, 2), 20
-    env = env_of(fill=fill, fee=0.001, slippage=7.0, spread=6.0, borrow=0.05)
-    result = run_ledger("x", days(300), opens, closes, buy_and_hold(closes, first, 298, [-1.0, 0.0]), first, env)
-    price = {"next_open": opens[first + 1], "next_close": closes[first + 1], "close": closes[first]}[fill]
-    expected = 10_000 * closes[first + 1 :] / (price * (1 + 0.0007 + 0.0003) * 1.001)
-    np.testing.assert_allclose(result.equity, expected, rtol=1e-12)
+    equity, expected = equity_and_closed_form(fill, buy_and_hold(walk(300, 2), FIRST, 298, [-1.0, 0.0]))
+    np.testing.assert_allclose(equity, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("fill", ["next_open", "next_close", "close"])
+def test_a_buy_and_hold_that_begins_a_bar_late_or_spares_a_cost_is_caught(fill):
+    held = buy_and_hold(walk(300, 2), FIRST, 298, [-1.0, 0.0])
+    late = np.concatenate([[0.0], held[1:]])
+    for targets, costs in ((late, {}), (held, {"fee": 0.0}), (held, {"slippage": 0.0}), (held, {"spread": 0.0})):
+        equity, expected = equity_and_closed_form(fill, targets, **costs)
+        assert not np.allclose(equity, expected, rtol=1e-6)
 
 
 def test_flat_is_cash():

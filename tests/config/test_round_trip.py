@@ -11,7 +11,6 @@ from trader.config.load import dump_experiment, experiment_sha256, load_experime
 
 FRACTION = st.floats(0, 1)
 NAMES = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,20}\Z") | st.sampled_from(["on", "1e-3", "true", "null", "12"])
-DAYS = st.dates().map(str) | st.datetimes().map(lambda moment: moment.isoformat())
 FEATURES = st.sampled_from(
     [
         {"name": "log_return", "periods": [1, 2]},

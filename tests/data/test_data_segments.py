@@ -1,6 +1,7 @@
 """P4: segments are disjoint and purged, dates are cut as stated, short segments are refused with both numbers."""
 
 from datetime import date
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -94,12 +95,29 @@ def test_segments_are_disjoint_and_purged_for_every_asset(num_bars, window, warm
         segments = cut_segments((whole, holed), Segments.model_validate(fractions), rule)
     except TraderError:
         assume(False)
+    assert too_near(segments, window) == []
     for asset in range(2):
-        train, valid, test = ((segments[name].first[asset], segments[name].last[asset]) for name in fractions)
-        assert train[1] + window + HORIZON <= valid[0]
-        assert valid[1] + window + HORIZON <= test[0]
-        assert warm_up + window - 1 <= train[0] < train[1]
-        assert test[1] + 1 < len((whole, holed)[asset].frame)
+        assert warm_up + window - 1 <= segments["train"].first[asset] < segments["train"].last[asset]
+        assert segments["test"].last[asset] + 1 < len((whole, holed)[asset].frame)
+
+
+def too_near(segments, window):
+    """Return (earlier segment, asset) wherever a later one's window holds a bar that the earlier one is paid on."""
+    return [
+        (earlier, asset)
+        for earlier, later in pairwise(("train", "valid", "test"))
+        for asset, last in enumerate(segments[earlier].last)
+        if last + window + HORIZON > segments[later].first[asset]
+    ]
+
+
+@pytest.mark.parametrize("given_up", [0, 2])
+def test_segments_without_a_purge_or_with_one_too_short_are_caught(given_up, monkeypatch):
+    monkeypatch.setattr(
+        "trader.data.segments._purge",
+        lambda rows, cut: {name: [(first, last - given_up) for first, last in rows[name]] for name in rows},
+    )
+    assert too_near(cut_segments((daily(120),), THREE_MONTHS, cut(window=3)), window=3) == [("train", 0), ("valid", 0)]
 
 
 def test_overlapping_segments_are_refused():

@@ -206,14 +206,15 @@ def single_step():
     return lambda state, key: step(*arguments, state, key)
 
 
-def bytes_of(seed, num_steps, disturb):
+def bytes_of(seed, num_steps, disturb, step=None):
     """Return all bytes of a path of single steps, `disturb(i)` called between them."""
+    step = step or single_step()
     reset_key, key = backend.split(backend.key(seed), 2)
     state = bars.reset(market_env(0.01, **HARD), on_device(poisoned()[1]), NUM_ENVS, reset_key)
     seen = []
     for i in range(num_steps):
         disturb(i)
-        state, key, record = single_step()(state, key)
+        state, key, record = step(state, key)
         seen += [array.tobytes() for array in keras.tree.flatten(numbers((record, state)))]
     return b"".join(seen)
 
@@ -230,6 +231,18 @@ def test_the_same_bytes_while_global_generators_and_a_second_environment_move():
     quiet = bytes_of(4, 60, lambda i: None)
     assert bytes_of(4, 60, disturb) == quiet
     assert bytes_of(5, 60, lambda i: None) != quiet
+
+
+def test_a_step_that_draws_from_a_global_generator_is_caught():
+    def reseeded(i):
+        np.random.seed(i)  # noqa: NPY002
+
+    def leaky(state, key):
+        return single_step()(state, backend.key(int(np.random.randint(2**31 - 1))))  # noqa: NPY002
+
+    reseeded(99)
+    quiet = bytes_of(4, 10, lambda i: None, leaky)
+    assert bytes_of(4, 10, reseeded, leaky) != quiet
 
 
 def test_seed_0_is_a_seed():

@@ -6,7 +6,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from trader import backend
 from trader.config import EnvConfig
 from trader.data.market import Market, Segment
 from trader.envs import bars
@@ -104,27 +103,6 @@ def play(env, market, segment, actions, asset=None):
         state, record = seen_and_played(env, market, rows, state, ops.convert_to_tensor(action))
         records.append(numbers(record))
     return Played(*map(np.stack, zip(*records, strict=True)))
-
-
-def compiled_play(env, num_steps):
-    """Return a compiled `(market, segment, actions [n, N], asset [N]) -> Played` over many steps."""
-
-    def whole(market, segment, actions, asset):
-        def one(carry):
-            state, i = carry
-            state, record = seen_and_played(env, market, segment, state, ops.take(actions, i, axis=0))
-            return (state, i + 1), record
-
-        start = bars.begin(env, asset, ops.take(segment.first, asset))
-        return backend.scan(one, (start, ops.zeros((), "int32")), num_steps, [])[1]
-
-    program = backend.compiled(whole, [])
-
-    def run(market, segment, actions, asset):
-        arrays = (np.asarray(actions, np.int32), np.asarray(asset, np.int32))
-        return numbers(program(on_device(market), on_device(segment), *map(ops.convert_to_tensor, arrays)))
-
-    return run
 
 
 def legal_orders(generator, num_steps, num_paths, num_rungs, start):

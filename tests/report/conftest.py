@@ -84,10 +84,6 @@ def switching(rng, hold, levels):
     return units_of
 
 
-def holding(close):
-    return np.full_like(close, 0.99 * CASH / close[0])
-
-
 def market_of(num_bars, assets, step):
     rng = np.random.default_rng(7)
     market = []
