@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.cli.conftest import Trader
@@ -10,8 +11,10 @@ from tests.cli.test_mistakes import NASDAQ, prices, write
 from trader.cli.console import Console, print_table, progress_words
 from trader.cli.train import _overrides
 from trader.config.load import load_experiment, parse_experiment
+from trader.runs.checkpoints import write_checkpoint
 from trader.runs.folder import create_run
 from trader.runs.manifest import update_manifest
+from trader.runs.pointers import point_to
 
 
 def test_a_new_config_loads_and_is_never_overwritten(trader: Trader, tmp_path: Path):
@@ -78,6 +81,23 @@ def test_a_changed_file_fails_verify_with_3(trader: Trader, tmp_path: Path):
     outcome = trader("runs", "verify", "mine")
     assert outcome.code == 3
     assert "config.yaml" in outcome.out
+    assert outcome.err.count("\n") == 1
+
+
+def test_prune_removes_old_checkpoints_and_says_which(trader: Trader, tmp_path: Path):
+    run = create_run(tmp_path / "runs", "mine", NASDAQ, {"command": "trader train"})
+    for step in (100, 200, 300):
+        write_checkpoint(run.checkpoints(0), step, {"x": np.arange(step)}, {})
+    point_to(run.checkpoints(0), "best", 100, {})
+    update_manifest(run.path, {"status": "finished"})
+    assert trader("runs", "prune", "mine", "--keep", "2").out == f"{run.label}: nothing to remove\n"
+    gone = "seed-0/checkpoints/step-000000200"
+    assert json.loads(trader("runs", "prune", "mine", "--json").out) == {"run": run.label, "removed": [gone]}
+    assert trader("runs", "verify", "mine").code == 0
+    write_checkpoint(run.checkpoints(0), 400, {"x": np.arange(4)}, {})
+    assert trader("runs", "prune", "mine").out == "Removed seed-0/checkpoints/step-000000300\n"
+    outcome = trader("runs", "prune", "mine", "--keep", "0")
+    assert outcome.code == 2
     assert outcome.err.count("\n") == 1
 
 

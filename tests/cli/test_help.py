@@ -10,7 +10,7 @@ from trader.cli.main import app
 
 # The commands of the contract that exist by now.
 COMMANDS = {
-    *("train", "evaluate", "backtest", "report", "runs list", "runs show", "runs verify"),
+    *("train", "evaluate", "backtest", "report", "runs list", "runs show", "runs verify", "runs prune"),
     *("data check", "data describe", "data export", "config show", "config schema", "config init"),
 }
 HEAVY = ("tensorflow", "keras", "numpy", "pandas", "pyarrow", "pydantic", "yaml", "rich", "logging")

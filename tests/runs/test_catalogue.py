@@ -72,8 +72,9 @@ def test_a_missing_file_and_a_planted_link_are_found(finished: RunFolder) -> Non
 
 
 def test_prune_keeps_best_and_last_and_the_run_still_verifies(finished: RunFolder) -> None:
-    with lock(finished):
-        assert prune_run(finished, 1) == ["seed-0/checkpoints/step-000000200"]
+    with lock(finished), pytest.raises(TraderError, match="in use by another process"):
+        prune_run(finished, 1)
+    assert prune_run(finished, 1) == ["seed-0/checkpoints/step-000000200"]
     assert checkpoint_steps(finished.checkpoints(0)) == [100, 300]
     assert verify_run(finished) == []
     assert "seed-0/checkpoints/step-000000200/state.npz" not in read_manifest(finished.path)["files"]

@@ -1,4 +1,4 @@
-"""`trader runs list|show|verify`."""
+"""`trader runs list|show|verify|prune`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from trader.cli.params import JsonOption, RunArgument, RunsDirOption, examples
 from trader.errors import CheckFailedError
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=False, help="Find, inspect and verify runs.")
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=False, help="Find, inspect, verify and prune runs.")
 
 
 @app.command("list", epilog=examples("trader runs list", "trader runs list quickstart --json"))
@@ -68,6 +68,29 @@ def verify(run: RunArgument, json: JsonOption = False, runs_dir: RunsDirOption =
         raise CheckFailedError(f"runs verify: {found.label}: {len(problems)} files are not as they were written")
     if not json:
         typer.echo(f"{found.label}: every file is as it was written")
+
+
+@app.command("prune", epilog=examples("trader runs prune quickstart", "trader runs prune quickstart --keep 3"))
+def prune(
+    run: RunArgument,
+    keep: Annotated[int, typer.Option(min=1, metavar="N", help="Newest checkpoints of each seed that stay.")] = 1,
+    json: JsonOption = False,
+    runs_dir: RunsDirOption = Path("runs"),
+) -> None:
+    """Remove old checkpoints to free disk; the best and the last of each seed always stay."""
+    from trader.cli.console import print_json
+    from trader.runs.catalogue import prune_run
+    from trader.runs.folder import find_run
+
+    found = find_run(run, runs_dir)
+    removed = prune_run(found, keep)
+    if json:
+        print_json({"run": found.label, "removed": removed})
+        return
+    for name in removed:
+        typer.echo(f"Removed {name}")
+    if not removed:
+        typer.echo(f"{found.label}: nothing to remove")
 
 
 def _cell(value: object) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from trader.errors import TraderError
 from trader.runs.checkpoints import MANIFEST, checkpoint_steps, remove_path, step_name, verify_checkpoint
 from trader.runs.files import is_link, read_sealed_json, writing
-from trader.runs.folder import RunFolder, is_locked, run_names, runs_of
+from trader.runs.folder import RunFolder, is_locked, lock, run_names, runs_of
 from trader.runs.manifest import changed_files, finished_files, forget_files, read_manifest
 from trader.runs.metrics_log import read_metrics
 from trader.runs.pointers import POINTERS, pointed, prune
@@ -133,7 +133,7 @@ def clean_run(run: RunFolder) -> list[str]:
 
 
 def prune_run(run: RunFolder, keep: int) -> list[str]:
-    """Remove old checkpoints of every seed and what kills left behind; the caller holds the run's lock.
+    """Remove old checkpoints of every seed and what kills left behind.
 
     Args:
         run: the run.
@@ -143,13 +143,15 @@ def prune_run(run: RunFolder, keep: int) -> list[str]:
         The relative folders removed.
 
     Raises:
-        TraderError: a pointer is damaged (then it cannot be told what to keep), or the folder is read-only.
+        TraderError: another process works on the run, a pointer is damaged (then it cannot be told what to keep), or
+            the folder is read-only.
     """
-    clean_run(run)
     gone = []
-    for seed in run.seeds():
-        folder = run.checkpoints(seed)
-        gone += [f"seed-{seed}/checkpoints/{step_name(step)}" for step in prune(folder, keep)]
-    if gone:
-        forget_files(run.path, gone)
+    with lock(run):
+        clean_run(run)
+        for seed in run.seeds():
+            folder = run.checkpoints(seed)
+            gone += [f"seed-{seed}/checkpoints/{step_name(step)}" for step in prune(folder, keep)]
+        if gone:
+            forget_files(run.path, gone)
     return gone
