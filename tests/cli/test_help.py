@@ -53,6 +53,7 @@ def test_help_without_a_command_lists_the_commands(trader: Trader, words: list[s
     outcome = trader(*words)
     assert outcome.code == 0
     assert "Commands:" in outcome.out
+    assert "..." not in outcome.out.partition("Commands:")[2]  # no summary is cut off at 80 columns
     assert outcome.err == ""
 
 

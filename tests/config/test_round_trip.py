@@ -97,6 +97,9 @@ def test_the_starter_is_the_defaults_with_a_comment_beside_every_key(tmp_path: P
     assert load_experiment(path) == parse_experiment("{name: mine, data: {source: nasdaq}}", "f")
     bare = [line for line in text.splitlines() if ":" in line and "#" not in line]
     assert bare == []
+    assert "  source: nasdaq  # one of nasdaq, sp500, csv, parquet, synthetic, each with keys of its own\n" in text
+    assert "  name: dqn  # one of dqn, reinforce, a2c, each with keys of its own\n" in text
+    assert "name: mine  # folder under runs/" in text
 
 
 def test_every_key_of_the_schema_has_a_description():

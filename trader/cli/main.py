@@ -24,10 +24,14 @@ app = typer.Typer(
     " Every option may also stand in an environment variable, named in its help.",
     epilog=examples("trader train --config configs/quickstart.yaml", "trader train --help", "trader --version"),
 )
-app.command("train", epilog=train.EXAMPLES)(train.train)
-app.command("evaluate", epilog=judge.EVALUATE_EXAMPLES)(judge.evaluate)
-app.command("backtest", epilog=judge.BACKTEST_EXAMPLES)(judge.backtest)
-app.command("report", epilog=judge.REPORT_EXAMPLES)(judge.report)
+app.command("train", epilog=train.EXAMPLES, short_help="Train agents, or finish an interrupted run.")(train.train)
+app.command("evaluate", epilog=judge.EVALUATE_EXAMPLES, short_help="Score every checkpoint on validation dates.")(
+    judge.evaluate
+)
+app.command("backtest", epilog=judge.BACKTEST_EXAMPLES, short_help="Play agents and baselines on held-out dates.")(
+    judge.backtest
+)
+app.command("report", epilog=judge.REPORT_EXAMPLES, short_help="Say where the newest report lies.")(judge.report)
 app.add_typer(runs.app, name="runs")
 app.add_typer(prices.app, name="data")
 app.add_typer(configs.app, name="config")

@@ -18,6 +18,7 @@ app = typer.Typer(rich_markup_mode=None, no_args_is_help=False, help="Check, des
 
 @app.command(
     "check",
+    short_help="Look for every fault of price files.",
     epilog=examples(
         "trader data check prices/AAPL.csv",
         "trader data check BTC_USD-Hourly.csv --order descending --json",
@@ -68,7 +69,11 @@ def _print_findings(found: list[Finding], as_json: bool) -> None:
         print_table("Findings", columns, [[getattr(finding, column) for column in columns] for finding in found])
 
 
-@app.command("describe", epilog=examples("trader data describe --config configs/quickstart.yaml"))
+@app.command(
+    "describe",
+    short_help="Show bars, segments, features of a config.",
+    epilog=examples("trader data describe --config configs/quickstart.yaml"),
+)
 def describe(config: ConfigOption, set_: SetOption = None, json: JsonOption = False) -> None:
     """Describe the bars of a config: assets, dates, segments, features, findings, repairs, fingerprint."""
     from trader.cli.console import print_json, print_records
@@ -86,7 +91,11 @@ def describe(config: ConfigOption, set_: SetOption = None, json: JsonOption = Fa
             typer.echo(f"{key}: {value}")
 
 
-@app.command("export", epilog=examples("trader data export --config configs/quickstart.yaml nasdaq.csv"))
+@app.command(
+    "export",
+    short_help="Write a config's bars to CSV or Parquet.",
+    epilog=examples("trader data export --config configs/quickstart.yaml nasdaq.csv"),
+)
 def export(
     out: Annotated[
         Path, typer.Argument(metavar="OUT", help="File to write (.csv or .parquet), or a folder for several assets.")

@@ -13,7 +13,11 @@ from trader.errors import CheckFailedError
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=False, help="Find, inspect, verify and prune runs.")
 
 
-@app.command("list", epilog=examples("trader runs list", "trader runs list quickstart --json"))
+@app.command(
+    "list",
+    short_help="List runs and how they ended.",
+    epilog=examples("trader runs list", "trader runs list quickstart --json"),
+)
 def list_runs(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only runs of this name.")] = None,
     json: JsonOption = False,
@@ -36,7 +40,11 @@ def list_runs(
             typer.echo(f"Damaged: {problem}")
 
 
-@app.command("show", epilog=examples("trader runs show quickstart", "trader runs show quickstart --json"))
+@app.command(
+    "show",
+    short_help="Show manifest, checkpoints, backtests of a run.",
+    epilog=examples("trader runs show quickstart", "trader runs show quickstart --json"),
+)
 def show(run: RunArgument, json: JsonOption = False, runs_dir: RunsDirOption = Path("runs")) -> None:
     """Show what a run is: its manifest, seeds, checkpoints and backtests."""
     from trader.cli.console import print_json, print_table
@@ -50,7 +58,9 @@ def show(run: RunArgument, json: JsonOption = False, runs_dir: RunsDirOption = P
         print_table(str(content["run"]), ("what", "value"), [(key, _cell(value)) for key, value in content.items()])
 
 
-@app.command("verify", epilog=examples("trader runs verify quickstart"))
+@app.command(
+    "verify", short_help="Look for changed or damaged files.", epilog=examples("trader runs verify quickstart")
+)
 def verify(run: RunArgument, json: JsonOption = False, runs_dir: RunsDirOption = Path("runs")) -> None:
     """Compare every file of a run with the sha256 that was written when it was finished; exit 3 if one differs."""
     from trader.cli.console import print_json
@@ -70,7 +80,11 @@ def verify(run: RunArgument, json: JsonOption = False, runs_dir: RunsDirOption =
         typer.echo(f"{found.label}: every file is as it was written")
 
 
-@app.command("prune", epilog=examples("trader runs prune quickstart", "trader runs prune quickstart --keep 3"))
+@app.command(
+    "prune",
+    short_help="Remove old checkpoints to free disk.",
+    epilog=examples("trader runs prune quickstart", "trader runs prune quickstart --keep 3"),
+)
 def prune(
     run: RunArgument,
     keep: Annotated[int, typer.Option(min=1, metavar="N", help="Newest checkpoints of each seed that stay.")] = 1,

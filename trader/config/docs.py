@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -67,19 +67,22 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Experiment.model_json_schema()}
 
 
-def _section_lines(section: Section, indent: str) -> Iterator[str]:
+def _section_lines(section: Section, indent: str, tags: Sequence[str] = ()) -> Iterator[str]:
+    """Yield the lines of a section; `tags` are the values that its first key may have, were it another section."""
     fields = type(section).model_fields
     for key in sorted(fields, key=lambda key: key not in ("name", "kind", "source")):
         value, field = getattr(section, key), fields[key]
         if isinstance(value, Section):
             yield f"{indent}{key}:{_comment(field.description or _first_sentence(value))}"
-            yield from _section_lines(value, indent + "  ")
+            yield from _section_lines(value, indent + "  ", schema.all_tags(field.annotation))
         elif isinstance(value, list) and value and isinstance(value[0], Section):
             yield f"{indent}{key}:{_comment(field.description)}"
             for entry in value:
                 yield from _item_lines(entry, indent + "  ")
         else:
-            yield f"{indent}{key}: {_flow(section, key)}{_comment(_meaning(field))}"
+            is_tag = len(tags) > 1 and getattr(section, key) in tags
+            meaning = f"one of {', '.join(tags)}, each with keys of its own" if is_tag else _meaning(field)
+            yield f"{indent}{key}: {_flow(section, key)}{_comment(meaning)}"
 
 
 def _item_lines(entry: Section, indent: str) -> Iterator[str]:
