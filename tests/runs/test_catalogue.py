@@ -80,6 +80,15 @@ def test_prune_keeps_best_and_last_and_the_run_still_verifies(finished: RunFolde
     assert "seed-0/checkpoints/step-000000200/state.npz" not in read_manifest(finished.path)["files"]
 
 
+def test_a_damaged_checkpoint_that_was_moved_aside_is_pruned_and_the_run_still_verifies(finished: RunFolder) -> None:
+    aside = finished.checkpoints(0) / "step-000000200.damaged"
+    (finished.checkpoints(0) / "step-000000200").rename(aside)
+    update_manifest(finished.path, {"status": "finished"})
+    assert prune_run(finished, 9) == ["seed-0/checkpoints/step-000000200.damaged"]
+    assert not aside.exists()
+    assert verify_run(finished) == []
+
+
 def test_the_list_tells_finished_running_killed_and_damaged_apart(tmp_path: Path, finished: RunFolder) -> None:
     runs = tmp_path / "runs"
     killed, running, damaged = (create_run(runs, name, "", {}) for name in ("killed", "running", "damaged"))

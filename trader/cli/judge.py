@@ -50,7 +50,7 @@ def evaluate(
     from trader.runs import judge
     from trader.runs.options import EvaluateOptions
 
-    options = EvaluateOptions(found, split, runs_dir, command_line())
+    options = EvaluateOptions(found, split)
     print_evaluations(judge.evaluate(options, Console(silent=json)), split, json)
 
 
@@ -85,7 +85,7 @@ def backtest(
     from trader.runs import judge
     from trader.runs.options import BacktestOptions
 
-    options = BacktestOptions(found, dates, which, tuple(data or ()), fee, runs_dir, command_line())
+    options = BacktestOptions(found, dates, which, tuple(data or ()), fee, command_line())
     deliver_backtest(judge.backtest(options, Console(silent=json)), json)
 
 

@@ -80,5 +80,5 @@ def _resume(run: str, overrides: list[str], runs_dir: Path, device: Device, inex
     from trader.runs import execute
     from trader.runs.options import ResumeOptions
 
-    options = ResumeOptions(found, tuple(overrides), inexact, runs_dir, device, command_line())
+    options = ResumeOptions(found, tuple(overrides), inexact, command_line())
     typer.echo(f"Run: {execute.resume(options, Console())}")

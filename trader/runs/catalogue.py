@@ -151,7 +151,13 @@ def prune_run(run: RunFolder, keep: int) -> list[str]:
         clean_run(run)
         for seed in run.seeds():
             folder = run.checkpoints(seed)
-            gone += [f"seed-{seed}/checkpoints/{step_name(step)}" for step in prune(folder, keep)]
+            before = _names(folder)
+            prune(folder, keep)
+            gone += [f"seed-{seed}/checkpoints/{name}" for name in sorted(before - _names(folder))]
         if gone:
             forget_files(run.path, gone)
     return gone
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()

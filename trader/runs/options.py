@@ -66,8 +66,6 @@ class ResumeOptions:
     run: RunFolder
     overrides: tuple[str, ...]
     inexact: bool
-    runs_dir: Path
-    device: Device
     command: tuple[str, ...]
 
 
@@ -77,8 +75,6 @@ class EvaluateOptions:
 
     runs: tuple[RunFolder, ...]
     split: Literal["valid", "train"]
-    runs_dir: Path
-    command: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -97,7 +93,6 @@ class BacktestOptions:
     checkpoint: Literal["best", "last"] | int
     price_files: tuple[Path, ...]
     fee: float | None
-    runs_dir: Path
     command: tuple[str, ...]
 
 
