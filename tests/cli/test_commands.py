@@ -66,7 +66,13 @@ def test_exported_bars_are_described_by_the_same_fingerprint(trader: Trader, tmp
 
 def test_runs_are_listed_shown_and_verified(trader: Trader, tmp_path: Path):
     run = create_run(tmp_path / "runs", "mine", NASDAQ, {"command": "trader train --config mine.yaml"})
-    assert run.label in trader("runs", "list").out
+    update_manifest(run.path, {"status": "finished", "ended": "2024-01-31T10:15:00.123456Z"})
+    lines = trader("runs", "list").out.splitlines()
+    assert [line.split() for line in lines[1:]] == [
+        ["run", "status", "step", "ended", "(UTC)"],
+        [run.label, "finished", "2024-01-31", "10:15:00"],
+    ]
+    assert max(map(len, lines)) <= 80
     assert [record["run"] for record in json.loads(trader("runs", "list", "mine", "--json").out)] == [run.label]
     assert trader("runs", "list", "other").out == "No runs of the name other in runs\n"
     assert "trader train --config mine.yaml" in trader("runs", "show", "mine").out

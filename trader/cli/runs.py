@@ -23,7 +23,7 @@ def list_runs(
     json: JsonOption = False,
     runs_dir: RunsDirOption = Path("runs"),
 ) -> None:
-    """List runs by name, oldest first: status, newest checkpoint's step, when started and ended."""
+    """List runs by name, oldest first: start (UTC, in the name), status, newest checkpoint's step, end."""
     from trader.cli.console import print_json, print_table
     from trader.runs.catalogue import list_runs as records_of
 
@@ -33,8 +33,8 @@ def list_runs(
     elif not found:
         typer.echo(f"No runs{f' of the name {name}' if name else ''} in {runs_dir}")
     else:
-        columns = ("run", "status", "step", "started", "ended")
-        rows = [[_cell(record[column]) for column in columns] for record in found]
+        columns = ("run", "status", "step", "ended (UTC)")
+        rows = [[*(_cell(record[key]) for key in columns[:3]), _to_the_second(record["ended"])] for record in found]
         print_table(f"Runs in {runs_dir}", columns, rows)
         for problem in filter(None, (record["problem"] for record in found)):
             typer.echo(f"Damaged: {problem}")
@@ -105,6 +105,11 @@ def prune(
         typer.echo(f"Removed {name}")
     if not removed:
         typer.echo(f"{found.label}: nothing to remove")
+
+
+def _to_the_second(moment: object) -> str:
+    """Return `2024-01-31 10:15:00` of an ISO moment, nothing of null."""
+    return str(moment)[:19].replace("T", " ") if moment else ""
 
 
 def _cell(value: object) -> str:
