@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.conftest import Trader
 from tests.cli.test_mistakes import NASDAQ, prices, write
-from trader.cli.console import Console, print_table, progress_words
+from trader.cli.console import Console, print_records, print_table, progress_words
 from trader.cli.train import _overrides
 from trader.config.load import load_experiment, parse_experiment
 from trader.runs.checkpoints import write_checkpoint
@@ -133,6 +133,18 @@ def test_a_table_is_one_line_a_row_when_stdout_is_no_terminal(capfd: pytest.Capt
         "a       " + "x" * 300,
         "bcdefg  two lines",
     ]
+
+
+def test_records_show_every_key_and_short_numbers(capfd: pytest.CaptureFixture[str]):
+    print_records("Repairs", [{"asset": "a", "factor": 0.123456789}, {"asset": "b", "count": 1234567}])
+    assert [line.split() for line in capfd.readouterr().out.splitlines()] == [
+        ["Repairs"],
+        ["asset", "factor", "count"],
+        ["a", "0.123457"],
+        ["b", "1234567"],
+    ]
+    print_records("Findings", [])
+    assert capfd.readouterr().out == ""
 
 
 def test_progress_is_silent_when_stdout_is_for_json(capfd: pytest.CaptureFixture[str]):

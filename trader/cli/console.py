@@ -102,10 +102,20 @@ def _print_rich(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
 
 
 def print_records(title: str, records: Sequence[Mapping[str, object]]) -> None:
-    """Print records that share their keys as a table; nothing for none."""
+    """Print records as a table, a column for every key that any of them has; nothing for none."""
     if records:
-        columns = list(records[0])
-        print_table(title, columns, [[record.get(column, "") for column in columns] for record in records])
+        columns = list(dict.fromkeys(key for record in records for key in record))
+        print_table(title, columns, [[in_short(record.get(column, "")) for column in columns] for record in records])
+
+
+def in_short(value: object) -> object:
+    """Return a float with six digits, as people read it, and anything else as it is.
+
+    Example:
+        >>> in_short(251.63778934392548), in_short(1e-07), in_short("AAPL")
+        ('251.638', '1e-07', 'AAPL')
+    """
+    return f"{value:.6g}" if isinstance(value, float) else value
 
 
 def _start_bar(label: str, total_steps: int, done_steps: int) -> tuple[Progress, TaskID]:

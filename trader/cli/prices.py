@@ -76,7 +76,7 @@ def _print_findings(found: list[Finding], as_json: bool) -> None:
 )
 def describe(config: ConfigOption, set_: SetOption = None, json: JsonOption = False) -> None:
     """Describe the bars of a config: assets, dates, segments, features, findings, repairs, fingerprint."""
-    from trader.cli.console import print_json, print_records
+    from trader.cli.console import in_short, print_json, print_records
     from trader.config.load import load_experiment
     from trader.data import describe as describing
 
@@ -88,7 +88,7 @@ def describe(config: ConfigOption, set_: SetOption = None, json: JsonOption = Fa
         if isinstance(value, list):
             print_records(key, value)
         else:
-            typer.echo(f"{key}: {value}")
+            typer.echo(f"{key}: {in_short(value)}")
 
 
 @app.command(
