@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PINS = [ROOT / "requirements.txt", ROOT / "benchmarks" / "requirements.txt"]
+DISTRIBUTIONS = {"yaml": "pyyaml", "talib": "ta-lib"}  # import name -> package name, where they differ
 TARGETS = ["quickstart", "test", "check", "bench", "format", "clean"]
 
 ADDRESS = re.compile(
@@ -64,6 +66,28 @@ def test_every_direct_dependency_is_pinned():
     wanted = {normal(name) for name in project["dependencies"] + project["optional-dependencies"]["dev"]}
     pinned = {normal(line) for line in lines_of((ROOT / "requirements.txt").read_text())}
     assert wanted - pinned == set()
+
+
+def undeclared(sources: list[str], declared: set[str]) -> set[str]:
+    """Packages that some source imports and nobody declares."""
+    names = {name for source in sources for name in re.findall(r"^\s*(?:import|from) (\w+)", source, re.MULTILINE)}
+    foreign = names - set(sys.stdlib_module_names) - {"trader"}
+    return {normal(DISTRIBUTIONS.get(name, name)) for name in foreign} - declared
+
+
+def test_the_package_imports_what_it_declares_and_nothing_else():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {normal(name) for name in project["dependencies"]}
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "trader").rglob("*.py")]
+    assert undeclared(sources, declared) == set()
+    unused = {name for name in declared if not undeclared(sources, declared - {name})}
+    assert unused == {"arch"}  # its price files are read without importing it
+
+
+def test_an_undeclared_import_is_caught():
+    assert undeclared(["import os\nimport yaml\n", "def f():\n    from scipy.stats import norm\n"], {"pyyaml"}) == {
+        "scipy"
+    }
 
 
 def test_every_dependency_states_its_reason():

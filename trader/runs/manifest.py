@@ -18,7 +18,7 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 CONFIG = "config.yaml"
 STATUSES = ("started", "running", "finished", "failed", "interrupted")
-PACKAGES = ("tensorflow", "keras", "jax", "numpy", "pandas", "pyarrow", "ta-lib", "scikit-learn", "arch")
+PACKAGES = ("tensorflow", "keras", "jax", "numpy", "pandas", "pyarrow", "ta-lib", "scipy", "arch")
 # Later commands add these to a finished run; each carries its own digest, so that a run's manifest never changes.
 GROWING = ("backtests", "evaluation.json")
 OWN_FILES = (MANIFEST, ".lock")
