@@ -89,3 +89,10 @@ def test_an_unknown_backend_is_refused_before_anything_is_imported(trader: Trade
     outcome = trader("train", "--config", "mine.yaml", "--backend", "tensorflw")
     assert outcome.code == 2
     assert 'unknown value "tensorflw"; did you mean "tensorflow"?' in outcome.err
+
+
+def test_too_little_memory_is_told_without_a_traceback(trader: Trader, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("trader.config.docs.json_schema", raising(MemoryError()))
+    code, out, err = trader("config", "schema")
+    assert (code, out) == (2, "")
+    assert err.startswith("trader: out of memory: use fewer train.n_envs")

@@ -114,3 +114,20 @@ def test_a_mistake_found_after_tensorflow_was_imported_is_still_one_line(home: P
     assert done.returncode == 2
     assert done.stderr.startswith("trader: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_other_prices_are_no_generated_market(at_home: Trader):
+    assert at_home("data", "export", "--config", "small.yaml", "copy.csv").code == 0
+    outcome = at_home("backtest", "small", "--data", "copy.csv", "--json")
+    assert (outcome.code, outcome.err) == (0, "")
+    report = json.loads(outcome.out)
+    assert "oracle" not in report["strategies"]
+    assert report["looks"] == 1
+
+
+def test_episodes_that_no_training_segment_can_hold_are_told_before_a_run_exists(at_home: Trader):
+    agent = ("--set", "agent={name: reinforce}", "--set", "env.max_episode_duration=100000")
+    outcome = at_home("train", "--config", "small.yaml", "--name", "never", *agent)
+    assert outcome.code == 2
+    assert "env.max_episode_duration: 100000 bars, but the training segment has" in outcome.err
+    assert not Path("runs/never").exists()

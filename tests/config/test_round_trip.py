@@ -59,7 +59,7 @@ DOCUMENTS = st.fixed_dictionaries(
     {"data": SOURCES},
     optional={
         "name": NAMES,
-        "seed": st.integers(0, 2**31 - 1),
+        "seed": st.integers(0, 2**31 - 1001),
         "agent": AGENTS,
         "features": st.lists(FEATURES, min_size=1, max_size=3),
         "env": st.fixed_dictionaries(

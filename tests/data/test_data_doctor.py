@@ -83,6 +83,7 @@ PLANTED = [
     ("unsorted", unsorted, ROW),
     ("mixed_time_zone", mixed_zone, ROW),
     ("zero_price", set_cell("Low", 0.0), ROW),
+    ("extreme_price", set_cell("High", 1e31), ROW),
     ("negative_price", set_cell("Close", -5.0), ROW),
     ("zero_volume", set_cell("Volume", 0.0), ROW),
     ("negative_volume", set_cell("Volume", -1.0), ROW),

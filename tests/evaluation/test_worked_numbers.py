@@ -198,6 +198,14 @@ def test_nothing_asked_and_nothing_new_asked_trade_nothing():
 
 def test_rows_are_those_after_the_decisions():
     result = run_ledger("x", days(6), CLOSES.repeat(2)[:6], CLOSES.repeat(2)[:6], [0.0, 0.0], 3, env_of())
-    assert result.time.tolist() == days(6)[4:6].tolist()
+    assert (result.time == days(6)[4:6]).all()
     with pytest.raises(ValueError, match="3 decisions from row 3 must leave one of 6 rows after the last"):
         run_ledger("x", days(6), np.ones(6), np.ones(6), [0.0] * 3, 3, env_of())
+
+
+def test_bars_beyond_the_reach_of_nanoseconds_pay_the_interest_of_their_dates():
+    far = np.datetime64("2300-01-01", "us") + np.arange(6) * np.timedelta64(1, "D")
+    prices = CLOSES.repeat(2)[:6]
+    near, late = (run_ledger("x", time, prices, prices, [-1.0, -1.0], 3, env_of()) for time in (days(6), far))
+    assert late.borrow.tolist() == near.borrow.tolist()
+    assert str(late.time[0]).startswith("2300-01-05")

@@ -1,11 +1,18 @@
 import io
 
 import pytest
+from rich.console import Console
 
 from trader.evaluation.metrics import METRIC_KEYS
 from trader.evaluation.results import Undefined
-from trader.report.console import CheckpointScore, evaluation_table, print_backtest, report_console
-from trader.report.words import METRICS, plain_sentence, show
+from trader.report.console import (
+    CheckpointScore,
+    backtest_tables,
+    evaluation_table,
+    print_backtest,
+    report_console,
+)
+from trader.report.words import METRICS, plain_sentence, show, show_short
 
 
 def printed(result, tmp_path):
@@ -71,3 +78,42 @@ def test_zero_is_shown_without_a_sign():
 
 def test_every_metric_of_the_ledger_has_words():
     assert set(METRIC_KEYS) == set(METRICS)
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_huge_numbers_and_intraday_dates_are_never_cut_or_folded(make_result, width):
+    result = make_result(seeds=3, timerange=["2018-09-01T13:00:00", "2019-11-15T12:00:00"])
+    for place, strategy in enumerate(result.strategies):
+        strategy.metrics.update(total_return=1234.5678 * 10**place, gross_return=-9.87e9 * 10**place, fees_paid=1e12)
+    tables = io.StringIO()
+    console = Console(file=tables, width=width, highlight=False)
+    for table in backtest_tables(result, console):
+        console.print(table)
+    lines = [line for line in tables.getvalue().splitlines() if line.strip()]
+    rows = [line for line in lines if line.startswith("Net return")]
+    assert "…" not in "".join(rows).replace(" … ", "")
+    assert sum(line.lstrip().startswith("%") for line in lines) == 0
+    assert lines[0].startswith("Held out 2018-09-01 13:00 to 2019-11-15 12:00")
+    titles = "".join(line for line in lines if "dqn median" in line)
+    assert all(name in titles for name in ("buy and hold", "flat", "random", "sma crossover", "momentum"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "text"),
+    [
+        ("total_return", 9999.994, "+999,999.4 %"),
+        ("total_return", -12345.6, "-1.23M %"),
+        ("total_return", 9999999.0, "+1B %"),
+        ("fees_paid", 1234567.0, "1.23M"),
+        ("trades", 999999.0, "999,999"),
+        ("total_return", 1e20, "+1.0e+22 %"),
+    ],
+)
+def test_seven_digits_and_more_are_shortened(key, value, text):
+    assert show_short(key, value) == text
+
+
+def test_one_seed_has_no_range(make_result, tmp_path):
+    text = printed(make_result(seeds=1), tmp_path)
+    assert "dqn 1 seed" in text
+    assert "min … max" not in text

@@ -13,6 +13,8 @@ import typer
 from trader.errors import CheckFailedError, TraderError, listing, nearest
 
 DONE, OURS, USERS_MISTAKE, CHECK_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
+# TensorFlow's own class for it is not imported just to be compared with.
+OUT_OF_MEMORY = "use fewer train.n_envs, a smaller env.window_size, agent.buffer_size, agent.batch_size or network"
 # Typer brings its own copy of Click or uses Click's: either way this is the base of every wrong command line.
 UsageError: Any = typer.BadParameter.__mro__[1]
 
@@ -31,6 +33,8 @@ def report_failure(error: BaseException) -> int:
         return _say("interrupted", INTERRUPTED)
     if isinstance(error, UsageError):
         return _say(usage_line(error), USERS_MISTAKE)
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        return _say(f"out of memory: {OUT_OF_MEMORY}", USERS_MISTAKE)
     kind = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return _say(f"internal error: {kind}; traceback in {_write_traceback(error)}", OURS)
 

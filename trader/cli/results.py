@@ -11,7 +11,7 @@ from trader.report.console import CheckpointScore, evaluation_table, print_backt
 from trader.report.files import write_report
 from trader.report.numbers import finite, reason_of, report_text
 from trader.runs.options import Backtested, Evaluated, Scored
-from trader.runs.results import finish_backtest, write_evaluation
+from trader.runs.results import discarded_on_failure, finish_backtest, write_evaluation
 
 
 def print_evaluations(evaluated: Sequence[Evaluated], split: str, as_json: bool) -> None:
@@ -29,8 +29,9 @@ def print_evaluations(evaluated: Sequence[Evaluated], split: str, as_json: bool)
 
 def deliver_backtest(backtested: Backtested, as_json: bool) -> None:
     """Write the four files of a backtest, then print its table and the path of the page (or `report.json`)."""
-    write_report(backtested.folder, backtested.result)
-    page = finish_backtest(backtested.folder) / "report.html"
+    with discarded_on_failure(backtested.folder):
+        write_report(backtested.folder, backtested.result)
+        page = finish_backtest(backtested.folder) / "report.html"
     if as_json:
         sys.stdout.write(report_text(backtested.result))
     else:

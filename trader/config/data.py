@@ -7,9 +7,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from trader.config.base import PositiveInt, Section
+from trader.config.base import Section
 
 SEGMENT_NAMES = ("train", "valid", "test")
+MAX_PERIOD = 100_000  # what TA-Lib allows
+Period = Annotated[int, Field(gt=0, le=MAX_PERIOD)]
 DateRange = tuple[date | datetime, date | datetime]
 SegmentValue = Annotated[float, Field(gt=0, lt=1)] | DateRange
 
@@ -182,30 +184,30 @@ class LogReturnFeature(Section):
     """log(close[t] / close[t−period])."""
 
     name: Literal["log_return"]
-    periods: list[PositiveInt] = Field(default=[1, 5, 21], min_length=1, description="look-backs (bars)")
+    periods: list[Period] = Field(default=[1, 5, 21], min_length=1, description="look-backs (bars)")
 
 
 class VolatilityFeature(Section):
     """Standard deviation (ddof 1) of one-bar log returns over `period` bars."""
 
     name: Literal["volatility"]
-    period: int = Field(default=21, ge=2, description="look-back (bars)")
+    period: int = Field(default=21, ge=2, le=MAX_PERIOD, description="look-back (bars)")
 
 
 class RsiFeature(Section):
     """Wilder's relative strength index, mapped from 0…100 to −1…1."""
 
     name: Literal["rsi"]
-    period: int = Field(default=14, ge=2, description="Wilder period (bars)")
+    period: int = Field(default=14, ge=2, le=MAX_PERIOD, description="Wilder period (bars)")
 
 
 class MacdFeature(Section):
     """Moving average convergence/divergence histogram and line, relative to the close."""
 
     name: Literal["macd"]
-    fast: int = Field(default=12, ge=2, description="fast exponential average (bars)")
-    slow: int = Field(default=26, ge=3, description="slow exponential average (bars)")
-    signal: int = Field(default=9, ge=2, description="average of the line (bars)")
+    fast: int = Field(default=12, ge=2, le=MAX_PERIOD, description="fast exponential average (bars)")
+    slow: int = Field(default=26, ge=3, le=MAX_PERIOD, description="slow exponential average (bars)")
+    signal: int = Field(default=9, ge=2, le=MAX_PERIOD, description="average of the line (bars)")
 
     @model_validator(mode="after")
     def _fast_below_slow(self) -> MacdFeature:
@@ -218,21 +220,23 @@ class MaDistanceFeature(Section):
     """close / simple moving average − 1."""
 
     name: Literal["ma_distance"]
-    periods: list[Annotated[int, Field(ge=2)]] = Field(default=[50], min_length=1, description="averages (bars)")
+    periods: list[Annotated[int, Field(ge=2, le=MAX_PERIOD)]] = Field(
+        default=[50], min_length=1, description="averages (bars)"
+    )
 
 
 class VolumeChangeFeature(Section):
     """log of volume over its mean of the last `period` bars (both plus one)."""
 
     name: Literal["volume_change"]
-    period: int = Field(default=21, ge=2, description="look-back (bars)")
+    period: int = Field(default=21, ge=2, le=MAX_PERIOD, description="look-back (bars)")
 
 
 class CloseInRangeFeature(Section):
     """Place of the close in the range of the last `period` bars: −1 at the low, +1 at the high."""
 
     name: Literal["close_in_range"]
-    period: int = Field(default=1, ge=1, description="look-back (bars)")
+    period: int = Field(default=1, ge=1, le=MAX_PERIOD, description="look-back (bars)")
 
 
 class CalendarFeature(Section):

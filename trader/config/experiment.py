@@ -80,6 +80,12 @@ class Experiment(Section):
     backend: Literal["tensorflow"] = Field(default="tensorflow", description="compiler and array library under Keras")
 
     @model_validator(mode="after")
+    def _seeds_fit(self) -> Experiment:
+        if self.seed + self.seeds > 2**31:
+            raise ValueError(f"seed + seeds must be at most {2**31}; received {self.seed} + {self.seeds}")
+        return self
+
+    @model_validator(mode="after")
     def _steps_fit(self) -> Experiment:
         n_envs, agent = self.train.n_envs, self.agent
         if isinstance(agent, DqnConfig):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 COLUMNS = ("open", "high", "low", "close", "volume")
+# Prices must stay inside float32 with room to spare for products of price and units.
+PRICE_RANGE = (1e-30, 1e30)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from trader.data import series_checks
-from trader.data.bars import COLUMNS, RawBars
+from trader.data.bars import COLUMNS, PRICE_RANGE, RawBars
 
 PRICES = ("open", "high", "low", "close")
 # A close outside [low, high] on this share of bars is a scale of its own, not a slip of single bars.
@@ -33,6 +33,7 @@ ERROR_CODES = (
     "inf",
     "zero_price",
     "negative_price",
+    "extreme_price",
     "negative_volume",
     "zero_volume",
     "high_below_low",
@@ -152,6 +153,8 @@ def _cell_faults(frame: pd.DataFrame) -> Iterator[Fault]:
     yield "inf", _where(np.isinf(values).any(axis=1)), "{count} {bars} with an infinite cell"
     yield "zero_price", _where((prices == 0).any(axis=1)), "{count} {bars} with a price of zero"
     yield "negative_price", _where((prices < 0).any(axis=1)), "{count} {bars} with a negative price"
+    extreme = (prices > 0) & np.isfinite(prices) & ((prices < PRICE_RANGE[0]) | (prices > PRICE_RANGE[1]))
+    yield "extreme_price", _where(extreme.any(axis=1)), "{count} {bars} with a price outside 1e-30 … 1e30"
     yield "negative_volume", _where(volume < 0), "{count} {bars} with negative volume"
     yield "zero_volume", _where(volume == 0), "{count} {bars} without volume"
 

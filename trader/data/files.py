@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +35,8 @@ def read_file(path: Path, shown: str, source: FileSource) -> pd.DataFrame:
     if table.empty:
         raise TraderError(f"{shown}: has no rows")
     chosen = _choose_columns([str(name) for name in table.columns], source.columns, shown)
+    if source.source == "csv":
+        _refuse_repeated(path, list(chosen.values()), shown)
     table.columns = [str(name) for name in table.columns]
     time_column = chosen["time"]
     frame = parse_stamps(table[time_column], source.date_format, source.timezone, f'{shown}, column "{time_column}"')
@@ -48,15 +53,32 @@ def _read_csv(path: Path, shown: str) -> pd.DataFrame:
     try:
         header = pd.read_csv(path, nrows=0, encoding="utf-8-sig")
         text_columns = {name: "string" for name in header.columns if str(name).strip().lower() not in MAPPABLE[1:]}
-        return pd.read_csv(
-            path,
-            dtype=text_columns,
-            encoding="utf-8-sig",
-            index_col=False,
-            low_memory=False,
-        )
+        with warnings.catch_warnings():
+            # Pandas drops what stands beyond the last column, and only warns.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(path, dtype=text_columns, encoding="utf-8-sig", index_col=False, low_memory=False)
+    except pd.errors.ParserWarning:
+        raise TraderError(f"{shown}{_longer_row(path)} (decimal or thousands commas must not stand bare)") from None
     except (ValueError, OSError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise TraderError(f"{shown}: cannot be read as CSV ({_first_line(error)})") from None
+
+
+def _longer_row(path: Path) -> str:
+    with suppress(OSError, ValueError, csv.Error), path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.reader(file)
+        width = len(next(rows, []))
+        for row in rows:
+            if len(row) > width:
+                return f", row {rows.line_num}: {len(row)} cells under a header of {width}"
+    return ": a row has more cells than the header"  # a compressed file
+
+
+def _refuse_repeated(path: Path, chosen: list[str], shown: str) -> None:
+    # Read as a row, since pandas makes the names of a header unique.
+    header = pd.read_csv(path, header=None, nrows=1, dtype="string", encoding="utf-8-sig").iloc[0].fillna("").tolist()
+    for name in chosen:
+        if header.count(name) > 1:
+            raise TraderError(f'{shown}: {header.count(name)} columns are called "{name}"; rename all but one')
 
 
 def _read_parquet(path: Path, shown: str) -> pd.DataFrame:
@@ -66,7 +88,10 @@ def _read_parquet(path: Path, shown: str) -> pd.DataFrame:
         raise TraderError(f"{shown}: cannot be read as Parquet ({_first_line(error)})") from None
     if isinstance(table.index, pd.RangeIndex):
         return table
-    return table.reset_index(names=table.index.name or "time")
+    if table.index.nlevels > 1:
+        raise TraderError(f"{shown}: its index has {table.index.nlevels} levels; write one file per asset, by time")
+    name = table.index.name or "time"
+    return table if name in table.columns else table.reset_index(names=name)
 
 
 def _first_line(error: Exception) -> str:
@@ -93,7 +118,7 @@ def _choose_columns(names: list[str], mapping: dict[str, str], shown: str) -> di
 
 
 def _find(wanted: str, names: list[str], key: str, shown: str) -> str:
-    if wanted in names:
+    if wanted in names and key:
         return wanted
     same = [name for name in names if name.strip().lower() == wanted.lower()]
     if len(same) == 1:
@@ -109,6 +134,9 @@ def _find_time(names: list[str], shown: str) -> str:
     for candidate in TIME_NAMES:
         if any(name.strip().lower() == candidate for name in names):
             return _find(candidate, names, "", shown)
+    separators = [sign for sign in ";\t|" if len(names) == 1 and sign in names[0]]
+    if separators:
+        raise TraderError(f"{shown}: cells are separated by {separators[0]!r}; a CSV file here has commas and dots")
     raise TraderError(
         f"{shown} has no time column ({', '.join(TIME_NAMES)}); name it in data.columns.time; it has {listing(names)}"
     )

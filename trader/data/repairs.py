@@ -21,6 +21,7 @@ REPAIR_KEYS = {
     "inf": "missing",
     "zero_price": "invalid_bars",
     "negative_price": "invalid_bars",
+    "extreme_price": "invalid_bars",
     "negative_volume": "invalid_bars",
     "high_below_low": "invalid_bars",
     "open_outside": "invalid_bars",

@@ -8,7 +8,7 @@ last + 1 + window + horizon ≤ first of the next.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 
 import numpy as np
@@ -21,6 +21,8 @@ from trader.errors import TraderError
 
 # A mean and a deviation need two paid bars.
 LEAST_DECISIONS = 2
+# Dates beyond these cannot be moved to UTC or by a day; they mean "from the beginning" and "to the end".
+FIRST_DATE, LAST_DATE = date(1, 1, 3), date(9999, 12, 28)
 
 
 @dataclass(frozen=True)
@@ -107,13 +109,18 @@ def _date_span(first: date | datetime, last: date | datetime, zone: str) -> Span
     end = _moment(last, zone)
     if not isinstance(last, datetime):
         # The last date is included whole.
-        end = _moment(last + pd.Timedelta(days=1), zone) - pd.Timedelta(microseconds=1)
+        end = _moment(min(last, LAST_DATE) + timedelta(days=1), zone) - pd.Timedelta(microseconds=1)
     return _moment(first, zone), end
 
 
 def _moment(value: date | datetime, zone: str) -> pd.Timestamp:
+    if not isinstance(value, datetime):
+        value = max(value, FIRST_DATE)
     moment = pd.Timestamp(value)
-    return (moment.tz_localize(zone) if moment.tzinfo is None else moment).tz_convert("UTC")
+    if moment.tzinfo is None:
+        # A clock change may skip or repeat midnight itself: the day then begins at its first moment.
+        moment = moment.tz_localize(zone, ambiguous=True, nonexistent="shift_forward")
+    return moment.tz_convert("UTC")
 
 
 def _rows(asset: Bars, span: Span, cut: Cut) -> tuple[int, int]:

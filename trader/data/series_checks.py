@@ -61,7 +61,8 @@ def _usual_slots(seconds: np.ndarray, step: int) -> np.ndarray:
     """Return which slots of the week, each one step long, hold a bar in at least half of the weeks."""
     num_slots = max(1, WEEK_SECONDS // step)
     slot = np.minimum(seconds % WEEK_SECONDS // step, num_slots - 1)
-    weeks = max(1.0, (seconds[-1] - seconds[0]) / WEEK_SECONDS)
+    # Weeks without any bar are what is looked for: they must not make a slot unusual.
+    weeks = max(1.0, min((seconds[-1] - seconds[0]) / WEEK_SECONDS, len(np.unique(seconds // WEEK_SECONDS))))
     return np.bincount(slot, minlength=num_slots) >= 0.5 * weeks
 
 

@@ -81,9 +81,13 @@ def _expand(paths: str | list[str], base: Path, key: str) -> list[Path]:
 
 
 def _match(pattern: str, base: Path, key: str) -> list[Path]:
-    path = base / Path(pattern).expanduser()
-    if path.is_file():
-        return [path]
+    try:
+        path = base / Path(pattern).expanduser()
+        if path.is_file():
+            return [path]
+    except (OSError, RuntimeError) as error:  # a name too long, an unknown ~user
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise TraderError(f'{key}: "{pattern[:80]}" is no path: {reason}') from None
     if glob.has_magic(pattern):
         matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True)) if Path(match).is_file()]
         if matches:

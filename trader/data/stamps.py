@@ -60,6 +60,7 @@ def parse_stamps(stamps: pd.Series, date_format: str | None, zone: str, where: s
     """
     check_zone(zone)
     if isinstance(stamps.dtype, pd.DatetimeTZDtype):
+        _refuse(stamps, stamps.isna(), date_format, where)
         return _frame(_as_utc(stamps), naive=False, offset=0.0)
     if pd.api.types.is_datetime64_dtype(stamps):
         _refuse(stamps, stamps.isna(), date_format, where)
@@ -141,7 +142,7 @@ def _complain(stamps: pd.Series, position: int, date_format: str | None, where: 
 
 def _suggestion(stamps: pd.Series) -> str:
     """Name the formats that read every stamp; two of them mean that only the user can tell."""
-    texts = stamps.dropna()
+    texts = stamps.dropna().astype("string")
     if texts.str.fullmatch(r"\d{9,11}").all():
         return "; write date_format: unix (seconds)"
     if texts.str.fullmatch(r"\d{12,14}").all():

@@ -7,13 +7,11 @@ import pandas as pd
 from scipy.signal import lfilter
 
 from trader.config.data import Ar1Market, GbmMarket, MarketConfig, SyntheticSource
-from trader.data.bars import Bars
+from trader.data.bars import PRICE_RANGE, Bars
 from trader.errors import TraderError
 
 START_PRICE = 100.0
 START = "2000-01-01"
-# Prices must stay inside float32 with room to spare for products of price and units.
-PRICE_RANGE = (1e-30, 1e30)
 
 
 def generate(source: SyntheticSource) -> Bars:
@@ -34,7 +32,8 @@ def generate(source: SyntheticSource) -> Bars:
     """
     price_rng, volume_rng = np.random.default_rng(source.seed).spawn(2)
     log_returns = _log_returns(source.market, price_rng.standard_normal(source.length))
-    close = START_PRICE * np.exp(np.cumsum(log_returns))
+    with np.errstate(over="ignore"):
+        close = START_PRICE * np.exp(np.cumsum(log_returns))
     _check_range(close, source)
     open_ = np.concatenate([[START_PRICE], close[:-1]])
     frame = pd.DataFrame(
@@ -69,7 +68,10 @@ def _log_returns(market: MarketConfig, noise: np.ndarray) -> np.ndarray:
 
 def _time_stamps(source: SyntheticSource) -> pd.DatetimeIndex:
     # Microseconds, since nanoseconds would end in the year 2262.
-    step = pd.Timedelta(source.bar.replace("d", "D")) // pd.Timedelta(microseconds=1)
+    try:
+        step = pd.Timedelta(source.bar.replace("d", "D")) // pd.Timedelta(microseconds=1)
+    except (pd.errors.OutOfBoundsTimedelta, OverflowError):
+        raise TraderError(f"data.bar: {source.bar} is too long; use 1s to 365d") from None
     start = int(np.datetime64(START, "us").astype(np.int64))
     if start + step * source.length > int(np.datetime64("9999-01-01", "us").astype(np.int64)):
         raise TraderError(

@@ -53,7 +53,7 @@ def ledgers_of(stage: Stage, targets: Targets) -> tuple[LedgerResult, ...]:
     results = []
     for bars, first, asked in zip(stage.prepared.bars, stage.segment.first, targets, strict=True):
         frame = bars.frame
-        time = frame.index.tz_localize(None).to_numpy().astype("datetime64[ns]")  # type: ignore[attr-defined]
+        time = frame.index.tz_localize(None).to_numpy().astype("datetime64[us]")  # type: ignore[attr-defined]
         opens, closes = frame["open"].to_numpy(), frame["close"].to_numpy()
         results.append(run_ledger(bars.asset, time, opens, closes, asked, int(first), stage.env))
     return tuple(results)

@@ -94,7 +94,7 @@ def run_ledger(
 
     Args:
         asset: name of the asset.
-        time: datetime64[ns] `[T]`, UTC, ascending; all rows of the file.
+        time: datetime64 `[T]`, UTC, ascending; all rows of the file.
         open: prices `[T]`, > 0.
         close: prices `[T]`, > 0.
         targets: exposures `[n]` (fraction of equity); `targets[i]` is decided at row `first + i` and paid at the row
@@ -114,8 +114,8 @@ def run_ledger(
         raise ValueError(f"fill must be next_open, next_close or close; received {env.fill!r}")
     if not 0 <= first < first + len(wanted) < len(close) or not len(time) == len(open) == len(close):
         raise ValueError(f"{len(wanted)} decisions from row {first} must leave one of {len(close)} rows after the last")
-    stamps = np.asarray(time[rows], dtype="datetime64[ns]")
-    years = np.diff(stamps).astype(np.int64) / 1e9 / SECONDS_PER_YEAR
+    stamps = np.asarray(time[rows], dtype="datetime64[us]")  # nanoseconds would end in the year 2262
+    years = np.diff(stamps).astype(np.int64) / 1e6 / SECONDS_PER_YEAR
     opens, closes = (np.asarray(price[rows], dtype=np.float64).tolist() for price in (open, close))
     account = _Account(cash=float(env.initial_cash))
     bars = map(_Bar, closes[:-1], opens[1:], closes[1:], years.tolist())

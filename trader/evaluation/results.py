@@ -26,7 +26,7 @@ class LedgerResult:
 
     Attributes:
         asset: name of the asset.
-        time: datetime64[ns], UTC, of the bar (not of the decision).
+        time: datetime64[us], UTC, of the bar (not of the decision).
         target: exposure asked for in this bar; NaN while nothing was asked.
         units: signed units held at the close.
         fill_price: effective price of this bar's trade; NaN when nothing was traded.

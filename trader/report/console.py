@@ -21,7 +21,7 @@ from trader.report.words import (
     looks_phrase,
     metric_words,
     plain_sentence,
-    show,
+    show_short,
     spread,
     warnings_of,
 )
@@ -53,7 +53,7 @@ def report_console(file: TextIO | None = None) -> Console:
 
 def print_backtest(console: Console, result: BacktestResult, page: Path | None = None) -> None:
     """Print the held-out table, one plain sentence, the warnings and the path of the report."""
-    for table in backtest_tables(result):
+    for table in backtest_tables(result, console):
         console.print(table)
     console.print(Text(plain_sentence(result), style="bold"))
     console.print(Text(f"Verdict: not assessed. {NOT_ASSESSED}"))
@@ -64,29 +64,40 @@ def print_backtest(console: Console, result: BacktestResult, page: Path | None =
         console.print(Text(f"Report: {page}"), soft_wrap=True)
 
 
-def backtest_tables(result: BacktestResult) -> list[Table]:
+def backtest_tables(result: BacktestResult, console: Console) -> list[Table]:
     """Return the held-out table: metrics down, the agent's median and range and the baselines across.
 
-    More than five baselines continue in a further table.
+    Baselines that do not fit beside the others (five at most) continue in a further table.
     """
-    baselines = strategy_names(result)[1:]
-    chunks = [baselines[at : at + BASELINES_PER_TABLE] for at in range(0, len(baselines), BASELINES_PER_TABLE)]
-    return [_backtest_table(result, chunk) for chunk in chunks or [[]]]
+    left, tables = strategy_names(result)[1:], []
+    while left or not tables:
+        count = min(BASELINES_PER_TABLE, len(left))
+        while count > 1 and _width(_backtest_table(result, left[:count]), console) > console.width:
+            count -= 1
+        tables.append(_backtest_table(result, left[:count]))
+        left = left[count:]
+    return tables
+
+
+def _width(table: Table, console: Console) -> int:
+    return console.measure(table, options=console.options.update(width=10_000)).maximum
 
 
 def _backtest_table(result: BacktestResult, baselines: Sequence[str]) -> Table:
     agent = seeds_of(result, result.agent)
-    table = _table(f"Held out {result.timerange[0]} to {result.timerange[1]}, net of costs unless it says gross")
-    seeds = "1 seed" if len(agent) == 1 else "median"
+    first, last = (moment.replace("T", " ").removesuffix(":00") for moment in result.timerange)
+    table = _table(f"Held out {first} to {last}, net of costs unless it says gross")
+    several = len(agent) > 1
     table.add_column("", no_wrap=True)
-    table.add_column(Text(f"{result.agent} {seeds}"), justify="right")
-    table.add_column(f"of {len(agent)}: min … max", justify="right", no_wrap=True)
-    for name in baselines:
-        table.add_column(Text(name.replace("_", " ")), justify="right")
+    titles = [f"{result.agent} {'median' if several else '1 seed'}"]
+    titles += [f"of {len(agent)}: min … max"] if several else []
+    for title in (*titles, *(name.replace("_", " ") for name in baselines)):
+        table.add_column(Text(title), justify="right", no_wrap=True)
     for key in HEADLINE_METRICS:
         own = spread(agent, key)
         others = [_cell(key, spread(seeds_of(result, name), key).median) for name in baselines]
-        table.add_row(Text(_row_title(key)), _cell(key, own.median), _range(key, own), *others)
+        ranges = [_range(key, own)] if several else []
+        table.add_row(Text(_row_title(key)), _cell(key, own.median), *ranges, *others)
     return table
 
 
@@ -98,7 +109,7 @@ def evaluation_table(scores: Iterable[CheckpointScore], split: str = "valid") ->
     keys = ("log_growth", "total_return", "sharpe", "max_drawdown", "trades")
     table = _table(f"Checkpoints on the {split} dates, net of costs")
     for title in ("seed", "step", *(metric_words(key).label.lower() for key in keys), ""):
-        table.add_column(title, justify="right")
+        table.add_column(title, justify="right", no_wrap=True)
     for seed in sorted(by_seed):
         for score in sorted(by_seed[seed], key=_growth, reverse=True):
             cells = [_cell(key, finite(score.metrics[key]) if key in score.metrics else None) for key in keys]
@@ -124,11 +135,11 @@ def _row_title(key: str) -> str:
 
 def _cell(key: str, value: float | None) -> Text:
     if value is None or key not in COLOURED or value == 0:
-        return Text(show(key, value))
-    return Text(show(key, value), style=GAIN if value > 0 else LOSS)
+        return Text(show_short(key, value))
+    return Text(show_short(key, value), style=GAIN if value > 0 else LOSS)
 
 
 def _range(key: str, own: Spread) -> Text:
-    if own.low is None or own.num_seeds == 1:
+    if own.low is None:
         return Text(NO_VALUE, style="dim")
-    return Text(f"{show(key, own.low)} … {show(key, own.high)}".replace(" %", "%"), style="dim")
+    return Text(f"{show_short(key, own.low)} … {show_short(key, own.high)}".replace(" %", "%"), style="dim")

@@ -19,7 +19,7 @@ TRADE_COLUMNS = (
     *("strategy", "seed", "asset", "entry_date", "exit_date", "side", "units", "entry_price", "exit_price"),
     *("gross_pnl", "fees", "slippage", "spread", "borrow", "net_pnl", "bars_held"),
 )
-TimeUnit = Literal["D", "s", "ms", "ns"]
+TimeUnit = Literal["D", "s", "ms", "us"]
 TimeArray = np.ndarray[Any, np.dtype[np.datetime64]]
 _STRUCTURAL = set('",\r\n')
 
@@ -48,12 +48,12 @@ def iso_dates(time: TimeArray, unit: TimeUnit) -> list[str]:
 
 
 def time_unit(times: Sequence[TimeArray]) -> TimeUnit:
-    """Return the coarsest of day, second, millisecond, nanosecond that shows every stamp exactly."""
+    """Return the coarsest of day, second, millisecond, microsecond that shows every stamp exactly."""
     units: tuple[TimeUnit, ...] = ("D", "s", "ms")
     for unit in units:
         if all((time == time.astype(f"datetime64[{unit}]")).all() for time in times):
             return unit
-    return "ns"
+    return "us"
 
 
 def _unit(result: BacktestResult) -> TimeUnit:
@@ -75,7 +75,7 @@ def _trade_tables(result: BacktestResult, unit: TimeUnit) -> Iterator[pa.Table]:
 
 
 def _trade_table(strategy: StrategyResult, asset: str, trades: list[Trade], unit: TimeUnit) -> pa.Table:
-    entries = np.array([trade.entry_time for trade in trades], dtype="datetime64[ns]")
+    entries = np.array([trade.entry_time for trade in trades], dtype="datetime64[us]")
     exits = [None if t.exit_time is None else iso_dates(np.array([t.exit_time]), unit)[0] for t in trades]
     columns = {
         **_labels(strategy, asset, len(trades)),

@@ -91,6 +91,24 @@ def show(key: str, value: float | None) -> str:
     return text if any(digit in text for digit in "123456789") else text.lstrip("+-")
 
 
+def show_short(key: str, value: float | None) -> str:
+    """Return what `show` does, but a number of seven digits or more in millions, billions, …: for narrow tables.
+
+    Example:
+        >>> show_short("total_return", 123456.789), show_short("fees_paid", 2.5e9), show_short("trades", 43210)
+        ('+12.3M %', '2.5B', '43,210')
+    """
+    text = show(key, value)
+    if value is None or len(text.partition(".")[0].replace(",", "").strip("+-% ")) < 7:
+        return text
+    percent = " %" if text.endswith("%") else ""
+    number = value * (100 if percent else 1)
+    for unit, letter in ((1e6, "M"), (1e9, "B"), (1e12, "T")):
+        if abs(number) < 999.5 * unit:
+            return f"{number / unit:{'+' if text[0] == '+' else ''}.3g}{letter}{percent}"
+    return f"{number:{'+' if text[0] == '+' else ''}.1e}{percent}"
+
+
 class Spread(NamedTuple):
     """A metric over seeds: median, least and greatest of the seeds where it is defined."""
 

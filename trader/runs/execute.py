@@ -11,14 +11,21 @@ import keras
 import numpy as np
 
 from trader.config import Experiment
-from trader.config.load import dump_experiment, experiment_sha256, load_experiment
+from trader.config.load import dump_experiment, experiment_sha256
 from trader.data.prepare import Prepared, prepare
 from trader.data.scaling import scaler_record
 from trader.errors import TraderError
 from trader.runs.catalogue import clean_run
 from trader.runs.folder import RunFolder, create_run, lock, write_log
 from trader.runs.manifest import package_versions, read_manifest, update_manifest, utc_now
-from trader.runs.opening import dates_of, held_out, new_trainer, training_task, with_absolute_paths
+from trader.runs.opening import (
+    dates_of,
+    held_out,
+    new_trainer,
+    stored_experiment,
+    training_task,
+    with_absolute_paths,
+)
 from trader.runs.options import Console, ResumeOptions, TrainOptions
 from trader.runs.seeds import StopRequest, Work, stopping, train_seed
 from trader.runs.trials import record_run_ended, record_run_started
@@ -36,6 +43,7 @@ def train(options: TrainOptions, console: Console) -> Path:
     """
     experiment = with_absolute_paths(options.experiment, options.base)
     prepared = prepare(experiment, options.base)
+    _refuse_long_episodes(experiment, prepared)
     record = _manifest_record(experiment, prepared, options)
     run = create_run(options.runs_dir, experiment.name, dump_experiment(experiment), record)
     with lock(run):
@@ -52,8 +60,8 @@ def resume(options: ResumeOptions, console: Console) -> Path:
     run = options.run
     with lock(run):
         manifest = read_manifest(run.path)
-        stored = load_experiment(run.config)
-        experiment = load_experiment(run.config, options.overrides)
+        stored = stored_experiment(run, manifest)
+        experiment = stored_experiment(run, manifest, options.overrides)
         prepared = prepare(experiment, run.path)
         changes = _changes(stored, experiment, manifest, prepared)
         if changes and not options.inexact:
@@ -68,10 +76,22 @@ def resume(options: ResumeOptions, console: Console) -> Path:
             *manifest.get("resumed", []),
             {"at": utc_now(), "command": list(options.command), "inexact": changes},
         ]
-        update_manifest(run.path, {"status": "running", "resumed": history, "ended": None})
+        changed = {"overrides": [*manifest.get("overrides", []), *options.overrides], "seeds": _seeds(experiment)}
+        update_manifest(run.path, {"status": "running", "resumed": history, "ended": None, **changed})
         for change in changes:
             write_log(run, f"inexact resume: {change}")
         return _run_seeds(run, experiment, prepared, console, True)
+
+
+def _refuse_long_episodes(experiment: Experiment, prepared: Prepared) -> None:
+    """Refuse whole episodes that no asset can fill: their steps would be computed and thrown away."""
+    segment, asked = prepared.segments["train"], experiment.env.max_episode_duration
+    longest = int(np.max(segment.last - segment.first)) + 1
+    if experiment.agent.name == "reinforce" and asked is not None and asked > longest:
+        raise TraderError(
+            f"env.max_episode_duration: {asked} bars, but the training segment has {longest} decisions and reinforce"
+            f" plays whole episodes; use at most {longest}"
+        )
 
 
 def _run_seeds(run: RunFolder, experiment: Experiment, prepared: Prepared, console: Console, resumed: bool) -> Path:
@@ -144,8 +164,12 @@ def _manifest_record(experiment: Experiment, prepared: Prepared, options: TrainO
         "scaler": scaler_record(prepared.scaler),
         "return_deviation": prepared.return_deviation,
         "segments": {name: dates_of(prepared, segment) for name, segment in prepared.segments.items()},
-        "seeds": [experiment.seed + number for number in range(experiment.seeds)],
+        "seeds": _seeds(experiment),
     }
+
+
+def _seeds(experiment: Experiment) -> list[int]:
+    return [experiment.seed + number for number in range(experiment.seeds)]
 
 
 def _changes(stored: Experiment, wanted: Experiment, manifest: dict[str, Any], prepared: Prepared) -> list[str]:

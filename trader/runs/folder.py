@@ -40,7 +40,8 @@ class RunFolder:
     @property
     def label(self) -> str:
         """`<name>/<UTC time>-<4 hex>`: what names this run in tables and in the ledger."""
-        return f"{self.path.parent.name}/{self.path.name}"
+        place = Path(os.path.abspath(self.path))  # `.` and `..` have no names of their own
+        return f"{place.parent.name}/{place.name}"
 
     @property
     def config(self) -> Path:
@@ -116,7 +117,11 @@ def find_run(text: str, runs_dir: Path) -> RunFolder:
     if not text or "\0" in text:
         raise TraderError(f"RUN {text!r}: must be a run folder or the name of a run in {runs_dir}")
     place = Path(text).absolute()
-    if (place / MANIFEST).is_file():
+    try:
+        is_run = (place / MANIFEST).is_file()
+    except OSError as error:  # a name too long
+        raise TraderError(f"RUN {text[:80]!r}: {error.strerror}") from None
+    if is_run:
         return RunFolder(Path(text))
     if place.is_dir() and (same_name := runs_of(place.parent, place.name)):
         return same_name[-1]

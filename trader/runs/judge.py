@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from trader.config import EnvConfig, Experiment, FileSource
 from trader.config.load import experiment_sha256
@@ -55,14 +58,29 @@ def _evaluate_run(opened: Opened, split: str, console: Console) -> Evaluated:
     prepared = own_prices(opened)
     player = _player(opened, prepared, prepared.segments[split], opened.experiment.env)
     benchmark = benchmark_returns(player.stage)
+    folders = {seed: opened.run.checkpoints(seed) for seed in opened.run.seeds()}
+    kept = [(seed, step) for seed, folder in folders.items() for step in checkpoint_steps(folder)]
+    best = {seed: pointer.step for seed, folder in folders.items() if (pointer := pointed(folder, "best"))}
     scores = []
-    for seed in opened.run.seeds():
-        best = pointed(opened.run.checkpoints(seed), "best")
-        for step in checkpoint_steps(opened.run.checkpoints(seed)):
-            _, targets = _play(player, seed, step)
-            result = judge(player.stage, opened.experiment.agent.name, seed, targets, benchmark)
-            scores.append(Scored(seed, step, result.metrics, best is not None and step == best.step))
+    for seed, step in _told(console, f"{opened.run.label}, {split} dates", kept, player.stage.segment):
+        _, targets = _play(player, seed, step)
+        result = judge(player.stage, opened.experiment.agent.name, seed, targets, benchmark)
+        scores.append(Scored(seed, step, result.metrics, best.get(seed) == step))
     return Evaluated(opened.run, tuple(scores))
+
+
+def _told(
+    console: Console, label: str, checkpoints: Iterable[tuple[int, int]], segment: Segment
+) -> Iterator[tuple[int, int]]:
+    """Yield seed and step of each checkpoint while the console counts the environment steps of playing them."""
+    work, each = list(checkpoints), int(np.sum(segment.last - segment.first + 1))
+    console.begin(label, each * len(work))
+    try:
+        for number, checkpoint in enumerate(work, 1):
+            yield checkpoint
+            console.update(each * number, {})
+    finally:
+        console.end()
 
 
 def backtest(options: BacktestOptions, console: Console) -> Backtested:
@@ -78,13 +96,13 @@ def backtest(options: BacktestOptions, console: Console) -> Backtested:
     env = opened.experiment.env
     if options.fee is not None:
         env = env.model_copy(update={"trading_fees": options.fee})
-    prepared, segment = _dates(opened, options)
+    played, prepared, segment = _dates(opened, options)
     steps = {seed: chosen_step(options.run, seed, options.checkpoint) for seed in options.run.seeds()}
-    dates = held_out(opened.experiment, prepared, segment)
+    dates = held_out(played, prepared, segment)
     record_look(options.run.label, dates, " ".join(options.command))
     looks, trials = count_looks(dates), count_trials(dates)
     player = _player(opened, prepared, segment, env)
-    strategies, difference = _strategies(player, opened.experiment, steps)
+    strategies, difference = _strategies(player, played, steps, console)
     agents = strategies[: len(steps)]
     warnings = [
         *fill_warnings(env, prepared),
@@ -110,14 +128,16 @@ def backtest(options: BacktestOptions, console: Console) -> Backtested:
     return Backtested(begin_backtest(options.run), result)
 
 
-def _dates(opened: Opened, options: BacktestOptions) -> tuple[Prepared, Segment]:
+def _dates(opened: Opened, options: BacktestOptions) -> tuple[Experiment, Prepared, Segment]:
+    """Return the experiment with the prices that are played, those prices, and the decision rows."""
     if not options.price_files:
         prepared = own_prices(opened)
         span = options.timerange
-        return prepared, prepared.segments["test"] if span is None else prepared.between(*span)
+        segment = prepared.segments["test"] if span is None else prepared.between(*span)
+        return opened.experiment, prepared, segment
     other, span = _on_other_files(opened.experiment, options.price_files), options.timerange or ALL_DATES
     prepared = prepare_range(other, Path.cwd(), opened.scaler, span, opened.return_deviation)
-    return prepared, prepared.segments["test"]
+    return other, prepared, prepared.segments["test"]
 
 
 def _on_other_files(experiment: Experiment, files: tuple[Path, ...]) -> Experiment:
@@ -125,7 +145,8 @@ def _on_other_files(experiment: Experiment, files: tuple[Path, ...]) -> Experime
     if len(kinds) > 1:
         raise TraderError("--data: files must be all CSV or all Parquet")
     own = experiment.data
-    source = own.model_dump(exclude={"source", "path"}) if isinstance(own, FileSource) else {"segments": own.segments}
+    shared = {"segments": own.segments, "repairs": own.repairs.model_dump()}
+    source = own.model_dump(exclude={"source", "path"}) if isinstance(own, FileSource) else shared
     paths = [str(path.absolute()) for path in files]
     shape = {"source": kinds.pop(), "path": paths, **source}
     return experiment.model_copy(update={"data": FileSource.model_validate(shape)})
@@ -143,10 +164,12 @@ def _play(player: _Player, seed: int, step: int) -> tuple[GreedyPass, Targets]:
     return played, agent_targets(played, player.stage.env)
 
 
-def _strategies(player: _Player, experiment: Experiment, steps: dict[int, int]) -> tuple[list[StrategyResult], float]:
+def _strategies(
+    player: _Player, experiment: Experiment, steps: dict[int, int], console: Console
+) -> tuple[list[StrategyResult], float]:
     benchmark = benchmark_returns(player.stage)
     results, paths, worst = [], [], 0.0
-    for seed, step in steps.items():
+    for seed, step in _told(console, f"{player.run.label}, held-out dates", steps.items(), player.stage.segment):
         played, targets = _play(player, seed, step)
         result = judge(player.stage, experiment.agent.name, seed, targets, benchmark)
         worst = max(worst, disagreement(played, result))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,8 +20,9 @@ from trader.data.scaling import Scaler, scaler_from_record
 from trader.envs.bars import MarketEnv
 from trader.errors import TraderError
 from trader.runs.checkpoints import checkpoint_steps, read_checkpoint, step_name
+from trader.runs.files import sha256_of
 from trader.runs.folder import RunFolder, no_checkpoints
-from trader.runs.manifest import read_manifest
+from trader.runs.manifest import CONFIG, MANIFEST, read_manifest
 from trader.runs.pointers import pointed
 from trader.runs.trials import HeldOut
 from trader.training import Task, Trainer, build_trainer, to_device
@@ -53,7 +56,8 @@ def open_run(run: RunFolder) -> Opened:
     """
     if not any(checkpoint_steps(run.checkpoints(seed)) for seed in run.seeds()):
         raise no_checkpoints(run)
-    experiment, manifest = load_experiment(run.config), read_manifest(run.path)
+    manifest = read_manifest(run.path)
+    experiment = stored_experiment(run, manifest)
     try:
         return Opened(
             run,
@@ -65,6 +69,20 @@ def open_run(run: RunFolder) -> Opened:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise TraderError(f"{run.path}/manifest.json: not written by a training ({error!r})") from None
+
+
+def stored_experiment(run: RunFolder, manifest: Mapping[str, Any], overrides: Sequence[str] = ()) -> Experiment:
+    """Return a run's config with what earlier resumes changed in it, then `overrides`.
+
+    Raises:
+        TraderError: `config.yaml` is not the one that was trained with.
+    """
+    if sha256_of(run.config) != manifest["files"].get(CONFIG):
+        raise TraderError(
+            f"{run.config}: changed since training (its sha256 is not the one in {MANIFEST}); restore it, and change"
+            " keys with trader train --resume RUN --set KEY=VALUE"
+        )
+    return load_experiment(run.config, [*manifest.get("overrides", []), *overrides])
 
 
 def own_prices(opened: Opened) -> Prepared:
@@ -119,7 +137,8 @@ def training_task(prepared: Prepared) -> Task:
 def held_out(experiment: Experiment, prepared: Prepared, segment: Segment) -> HeldOut:
     """Return the assets and dates of a segment as the ledger of trials counts them."""
     first, last = dates_of(prepared, segment)
-    assets = {bars.asset: fingerprint([bars]) for bars in prepared.bars}
+    # Without its name in the digest a renamed copy of the bars is the same asset.
+    assets = {bars.asset: fingerprint([replace(bars, asset="")]) for bars in prepared.bars}
     return HeldOut(assets, first, last, synthetic=experiment.data.source == "synthetic")
 
 

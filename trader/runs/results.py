@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,16 @@ def begin_backtest(run: RunFolder) -> Path:
     with writing(part):
         part.mkdir()
     return part
+
+
+@contextmanager
+def discarded_on_failure(part: Path) -> Generator[None]:
+    """Remove a folder of `begin_backtest` when the body fails or is interrupted: no half report, no lost disk."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
 
 
 def finish_backtest(part: Path) -> Path:
