@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -131,3 +132,44 @@ def test_a_resumed_run_refuses_a_key_that_matters(finished: Path, capsys: pytest
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "agent.gamma was 0.99, now 0.5" in said
+
+
+def test_a_resumed_run_refuses_other_prices_and_other_versions(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    resume = ["train", "--resume", str(finished), "--runs-dir", str(finished.parents[1])]
+    assert run(resume) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr("trader.runs.execute.package_versions", lambda: {"numpy": "0.1"})
+        assert run(resume) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"numpy was {np.__version__}, now 0.1" in said
+
+    prices = finished.parents[2] / "prices.csv"
+    kept = prices.read_bytes()
+    try:
+        with_other_test_rows(bars()).to_csv(prices)
+        assert run(resume) == 2
+    finally:
+        prices.write_bytes(kept)
+    assert "the prices changed (--inexact goes on all the same)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("steps", "ends"), [(6000, [1000, 2000, 3000, 4000, 5000, 6000]), (1500, [1000, 2000])])
+def test_an_inexact_resume_is_recorded_and_ends_at_the_new_length(
+    finished: Path, tmp_path: Path, steps: int, ends: list[int]
+) -> None:
+    copy = tmp_path / "runs" / "honest" / finished.name
+    shutil.copytree(finished, copy)
+    if steps < 4000:  # as if the run had been stopped after its second checkpoint
+        for path in copy.glob("seed-0/checkpoints/step-00000[34]*"):
+            shutil.rmtree(path)
+        (copy / "seed-0" / "checkpoints" / "best.json").unlink()
+        (copy / "seed-0" / "checkpoints" / "last.json").unlink()
+    changed = f"train.total_timesteps={steps}"
+    assert run(["train", "--resume", str(copy), "--set", changed, "--inexact", "--runs-dir", str(tmp_path)]) == 0
+    manifest = json.loads((copy / "manifest.json").read_text())
+    assert manifest["resumed"][-1]["inexact"] == [f"train.total_timesteps was 4000, now {steps}"]
+    assert manifest["status"] == "finished"
+    assert pd.read_csv(copy / "seed-0" / "metrics.csv")["step"].tolist() == ends

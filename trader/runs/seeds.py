@@ -188,7 +188,7 @@ def _begin(work: Work, number: int) -> tuple[Carry, Progress, MetricsLog, Clock]
         carry = restore(work.trainer.agent, carry, arrays)
     except (KeyError, ValueError) as error:
         raise TraderError(f"{newest.path}: does not fit this config: {error}") from None
-    progress = _progress_of(meta)
+    progress = _still_to_do(_progress_of(meta), newest.step, plan_of(work.experiment))
     write_log(work.run, f"seed-{number}: resumes at step {newest.step}")
     if not progress.finished:
         work.console.line(f"seed {number}: resumes at step {newest.step:,}")
@@ -227,6 +227,12 @@ def _progress_of(meta: Mapping[str, Any]) -> Progress:
     score = meta["best_score"]
     best_score = -np.inf if score is None else float(score)
     return Progress(best_score, int(meta["best_step"]), int(meta["stale"]), bool(meta["finished"]))
+
+
+def _still_to_do(progress: Progress, step: int, plan: Plan) -> Progress:
+    """Return the progress with `finished` as the present plan has it: a resume may have changed the length."""
+    ran_out = plan.patience is not None and progress.stale >= plan.patience
+    return progress._replace(finished=step >= plan.total_timesteps or ran_out)
 
 
 def _export_policy(work: Work, number: int) -> None:
