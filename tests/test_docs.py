@@ -105,3 +105,19 @@ def test_an_option_that_does_not_exist_is_noticed():
 def test_every_file_of_the_repository_named_in_the_documents_exists(path: Path):
     named = re.findall(r"`((?:trader|tests|configs)/[\w./-]*(?:/|\.py|\.yaml))`", path.read_text(encoding="utf-8"))
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def unknown_tests(text: str) -> list[str]:
+    """Names of tests in the text that no test file defines."""
+    sources = (path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    defined = {name for source in sources for name in re.findall(r"def (test_\w+)\(", source)}
+    return [name for name in re.findall(r"`(test_\w+)`", text) if name not in defined]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_test_named_in_the_documents_exists(path: Path):
+    assert unknown_tests(path.read_text(encoding="utf-8")) == []
+
+
+def test_a_test_that_does_not_exist_is_noticed():
+    assert unknown_tests("`test_a_test_that_does_not_exist_is_noticed` and `test_nothing`") == ["test_nothing"]

@@ -8,7 +8,7 @@ import typer
 from tests.cli.conftest import Outcome, Trader
 from trader.cli.main import app
 
-# The commands of the contract that exist by now.
+# A command that is missing or new shows here.
 COMMANDS = {
     *("train", "evaluate", "backtest", "report", "runs list", "runs show", "runs verify", "runs prune"),
     *("data check", "data describe", "data export", "config show", "config schema", "config init"),
