@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -55,13 +56,16 @@ def test_evaluate_marks_one_best_checkpoint_a_seed(at_home: Trader):
     assert found["split"] == "valid"
     for seed in (0, 1):
         assert sum(score["best"] for score in found["checkpoints"] if score["seed"] == seed) == 1
-    assert "best" in at_home("evaluate", "small").out
+    said = at_home("evaluate", "small").out
+    assert "best" in said
+    assert re.search(r"^small/\S+, valid dates: ([\d,]+) of \1 steps", said, re.MULTILINE)
 
 
 def test_backtest_prints_the_table_and_report_finds_its_page(at_home: Trader):
     outcome = at_home("backtest", "small")
     assert (outcome.code, outcome.err) == (0, "")
     assert "oracle" in outcome.out
+    assert re.search(r"^small/\S+, held-out dates: ([\d,]+) of \1 steps", outcome.out, re.MULTILINE)
     page = outcome.out.rstrip().splitlines()[-1]
     assert page.startswith("Report: ")
     assert Path(page.removeprefix("Report: ")).is_file()

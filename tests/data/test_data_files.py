@@ -133,6 +133,7 @@ def test_files_of_one_asset_are_joined_in_the_order_of_their_first_bars(stock_ta
 
 def test_typical_mistakes_are_refused_in_one_line_with_the_nearest_spelling(stock_table, write, tmp_path):
     path = write(stock_table)
+    (tmp_path / "stcok.yaml").touch()  # nearer, but no price file
     assert 'did you mean "stock.csv"?' in refusal(tmp_path, "stcok.csv")
     assert "no file matches" in refusal(tmp_path, "*.txt")
     assert "does not exist" in refusal(tmp_path, "nowhere/stock.csv")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from trader.config.data import SyntheticSource
-from trader.data.synthetic import fresh, generate
+from trader.data.synthetic import generate
 from trader.errors import TraderError
 
 
@@ -63,12 +63,13 @@ def test_bars_open_at_the_previous_close_and_enclose_both():
     assert (frame.index[1] - frame.index[0]).total_seconds() == 300
 
 
-def test_one_seed_one_series_and_fresh_bars_differ():
+def test_one_seed_one_series_and_another_seed_another():
     market = source("ar1", 1000)
     assert generate(market).frame.equals(generate(market).frame)
-    longer = fresh(market, seed=7, length=2000)
+    longer = generate(market.model_copy(update={"length": 2000}))
     assert np.array_equal(longer.frame["close"][:1000], generate(market).frame["close"])
-    assert not np.array_equal(fresh(market, seed=8, length=1000).frame["close"], generate(market).frame["close"])
+    other = generate(market.model_copy(update={"seed": market.seed + 1}))
+    assert not np.array_equal(other.frame["close"], generate(market).frame["close"])
 
 
 def test_markets_that_leave_the_range_of_prices_or_dates_are_refused():

@@ -27,6 +27,7 @@ class Segments(Section):
 
     @property
     def by_date(self) -> bool:
+        """Whether the segments are date ranges, not fractions."""
         return not isinstance(self.train, float)
 
     @model_validator(mode="after")

@@ -83,4 +83,5 @@ class EnvConfig(Section):
 
     @property
     def num_actions(self) -> int:
+        """Number of actions A: one per position, or sell, hold, buy."""
         return 3 if self.actions == "orders" else len(self.positions)

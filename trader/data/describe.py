@@ -14,7 +14,7 @@ from trader.data.bars import COLUMNS, Bars
 from trader.data.checks import Finding, check
 from trader.data.prepare import Loaded, Prepared, load_bars, prepare
 from trader.data.segments import segment_spans
-from trader.data.sources import load_raw
+from trader.data.sources import format_of, load_raw
 from trader.errors import TraderError
 
 EXPORT_SUFFIXES = {".csv": "csv", ".parquet": "parquet"}
@@ -45,7 +45,7 @@ def check_files(
     for path in map(str, paths):
         source = FileSource.model_validate(
             {
-                "source": "parquet" if path.lower().endswith(".parquet") else "csv",
+                "source": format_of(Path(path)),
                 "path": path,
                 "date_format": date_format,
                 "timezone": timezone,

@@ -1,4 +1,4 @@
-"""Where bars come from: built-in index bars, the user's files, generated markets."""
+"""Where bars come from: built-in index bars and the user's files."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from trader.config.data import BuiltIn, DataConfig, FileSource, SyntheticSource
+from trader.config.data import BuiltIn, DataConfig, FileSource
 from trader.data.bars import RawBars
 from trader.data.files import read_file
-from trader.data.synthetic import generate
 from trader.errors import TraderError, listing, nearest
 
+PRICE_SUFFIXES = {".csv": "csv", ".txt": "csv", ".parquet": "parquet", ".pq": "parquet"}
 
-def load_raw(config: DataConfig, base: Path) -> list[RawBars]:
+
+def load_raw(config: BuiltIn | FileSource, base: Path) -> list[RawBars]:
     """Return every asset's bars as they stand in their files, unchecked.
 
     Args:
@@ -28,9 +29,12 @@ def load_raw(config: DataConfig, base: Path) -> list[RawBars]:
     """
     if isinstance(config, BuiltIn):
         return [_load_built_in(config)]
-    if isinstance(config, SyntheticSource):
-        return [_as_raw(config)]
     return [_load_asset(asset, paths, config, base) for asset, paths in _assets(config, base).items()]
+
+
+def format_of(path: Path) -> str:
+    """Return the `source` that reads a file, by its suffix: `parquet`, else `csv`."""
+    return PRICE_SUFFIXES.get(path.suffix.lower(), "csv")
 
 
 def source_zone(config: DataConfig) -> str:
@@ -47,13 +51,6 @@ def _load_built_in(config: BuiltIn) -> RawBars:
     path = Path(spec.submodule_search_locations[0]) / "data" / name / f"{name}.csv.gz"
     frame = read_file(path, name, FileSource(source="csv", path=str(path), date_format="%m/%d/%Y"))
     return RawBars(asset=name, frame=frame.assign(file=0), files=(name,), zone="UTC")
-
-
-def _as_raw(config: SyntheticSource) -> RawBars:
-    bars = generate(config)
-    frame = bars.frame.reset_index()
-    frame = frame.assign(naive=False, offset=0.0, file=0, row=range(2, len(frame) + 2))
-    return RawBars(asset=bars.asset, frame=frame, files=(bars.asset,), zone="UTC")
 
 
 def _assets(config: FileSource, base: Path) -> dict[str, list[Path]]:
@@ -97,17 +94,15 @@ def _match(pattern: str, base: Path, key: str) -> list[Path]:
         raise TraderError(
             f'{key}: "{pattern}" is a folder; name a file or a pattern such as "{pattern.rstrip("/")}/*.csv"'
         )
-    raise TraderError(f'{key}: no file "{pattern}" in {base}{_near_file(path)}')
+    place = "" if Path(pattern).is_absolute() else f" in {base}"
+    raise TraderError(f'{key}: no file "{pattern}"{place}{_near_file(path)}')
 
 
 def _near_file(path: Path) -> str:
     if not path.parent.is_dir():
         return f"; the folder {path.parent} does not exist"
-    siblings = [sibling.name for sibling in path.parent.iterdir() if sibling.is_file()]
-    hint = nearest(path.name, siblings)
-    if hint or not siblings:
-        return hint
-    return f"; the folder has {listing(sorted(siblings), most=8)}"
+    files = [file.name for file in path.parent.iterdir() if file.suffix.lower() in PRICE_SUFFIXES and file.is_file()]
+    return nearest(path.name, files) or (f"; the folder has {listing(sorted(files), most=8)}" if files else "")
 
 
 def _load_asset(asset: str, paths: list[Path], config: FileSource, base: Path) -> RawBars:

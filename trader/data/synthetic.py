@@ -49,11 +49,6 @@ def generate(source: SyntheticSource) -> Bars:
     return Bars(asset=source.market.kind, frame=frame)
 
 
-def fresh(source: SyntheticSource, seed: int, length: int) -> Bars:
-    """Return bars of the same market under another seed and length: evaluation on bars nobody has trained on."""
-    return generate(source.model_copy(update={"seed": seed, "length": length}))
-
-
 def _log_returns(market: MarketConfig, noise: np.ndarray) -> np.ndarray:
     """Turn standard normal noise `[T]` into log returns `[T]` whose deviation is `market.volatility`."""
     volatility = market.volatility

@@ -84,11 +84,11 @@ class StrategyResult:
     """One strategy (one seed of it) over all assets of the backtest.
 
     Attributes:
-        name: strategy name of the contract (`dqn`, `buy_and_hold`, …).
+        name: the agent's name, or that of a baseline (`dqn`, `buy_and_hold`, …).
         seed: the agent's seed, None for a strategy without one.
         ledgers: one per asset, equal initial cash.
         trades: one list per asset.
-        metrics: every metric key of the contract.
+        metrics: every key of `trader.evaluation.metrics.METRIC_KEYS`.
     """
 
     name: str

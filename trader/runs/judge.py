@@ -13,6 +13,7 @@ from trader.config import EnvConfig, Experiment, FileSource
 from trader.config.load import experiment_sha256
 from trader.data.market import Segment
 from trader.data.prepare import Prepared, prepare_range
+from trader.data.sources import format_of
 from trader.errors import TraderError
 from trader.evaluation.backtest import (
     Stage,
@@ -26,7 +27,7 @@ from trader.evaluation.backtest import (
 from trader.evaluation.results import BacktestResult, StrategyResult
 from trader.evaluation.warnings import agent_warnings, fill_warnings, look_warnings
 from trader.rollout import GreedyPass
-from trader.runs.checkpoints import checkpoint_steps
+from trader.runs.checkpoints import checkpoint_steps, step_name, verify_checkpoint
 from trader.runs.folder import RunFolder
 from trader.runs.manifest import package_versions
 from trader.runs.opening import Opened, chosen_step, dates_of, held_out, load_policy, new_trainer, open_run, own_prices
@@ -98,6 +99,8 @@ def backtest(options: BacktestOptions, console: Console) -> Backtested:
         env = env.model_copy(update={"trading_fees": options.fee})
     played, prepared, segment = _dates(opened, options)
     steps = {seed: chosen_step(options.run, seed, options.checkpoint) for seed in options.run.seeds()}
+    for seed, step in steps.items():
+        verify_checkpoint(options.run.checkpoints(seed) / step_name(step))  # a refused backtest is no look
     dates = held_out(played, prepared, segment)
     record_look(options.run.label, dates, " ".join(options.command))
     looks, trials = count_looks(dates), count_trials(dates)
@@ -141,7 +144,7 @@ def _dates(opened: Opened, options: BacktestOptions) -> tuple[Experiment, Prepar
 
 
 def _on_other_files(experiment: Experiment, files: tuple[Path, ...]) -> Experiment:
-    kinds = {"parquet" if path.suffix.lower() in (".parquet", ".pq") else "csv" for path in files}
+    kinds = {format_of(path) for path in files}
     if len(kinds) > 1:
         raise TraderError("--data: files must be all CSV or all Parquet")
     own = experiment.data
