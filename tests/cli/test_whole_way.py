@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -135,3 +136,28 @@ def test_episodes_that_no_training_segment_can_hold_are_told_before_a_run_exists
     assert outcome.code == 2
     assert "env.max_episode_duration: 100000 bars, but the training segment has" in outcome.err
     assert not Path("runs/never").exists()
+
+
+def test_a_backtest_of_a_part_of_the_seeds_says_so(at_home: Trader, tmp_path: Path):
+    copy = Path(
+        shutil.copytree(next(Path("runs/small").iterdir()), tmp_path / "runs" / "part" / "20240101T000000Z-0000")
+    )
+    shutil.rmtree(copy / "seed-1")
+    outcome = at_home("backtest", str(copy))
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "Warning: only 1 of 2 seeds were trained so far: finish the run" in outcome.out
+
+
+def test_a_refused_backtest_is_no_look_and_leaves_no_folder(at_home: Trader, home: Path, tmp_path: Path):
+    copy = Path(
+        shutil.copytree(next(Path("runs/small").iterdir()), tmp_path / "runs" / "bad" / "20240101T000000Z-0000")
+    )
+    shutil.rmtree(copy / "backtests", ignore_errors=True)
+    state = next((copy / "seed-0" / "checkpoints").glob("step-*320/state.npz"))
+    state.write_bytes(state.read_bytes()[:-1])
+    ledger = (home / "ledger.jsonl").read_bytes()
+    outcome = at_home("backtest", str(copy), "--checkpoint", "last")
+    assert outcome.code == 2
+    assert "state.npz: damaged" in outcome.err
+    assert (home / "ledger.jsonl").read_bytes() == ledger
+    assert not (copy / "backtests").exists()

@@ -48,6 +48,11 @@ def agent_warnings(agents: Sequence[StrategyResult], disagreement: float) -> lis
     return found
 
 
+def seed_warnings(num_played: int, num_asked: int) -> list[str]:
+    """Return that a run which still goes on, or was interrupted, is judged by a part of its seeds."""
+    return [f"only {num_played} of {num_asked} seeds were trained so far: finish the run"] * (num_played < num_asked)
+
+
 def look_warnings(looks: int, overlaps: Sequence[str]) -> list[str]:
     """Return what weakens these dates as held-out ones."""
     found = [f"look {looks} at these held-out dates: what was chosen by earlier looks is not held out"] * (looks > 1)

@@ -25,7 +25,7 @@ from trader.evaluation.backtest import (
     judge,
 )
 from trader.evaluation.results import BacktestResult, StrategyResult
-from trader.evaluation.warnings import agent_warnings, fill_warnings, look_warnings
+from trader.evaluation.warnings import agent_warnings, fill_warnings, look_warnings, seed_warnings
 from trader.rollout import GreedyPass
 from trader.runs.checkpoints import checkpoint_steps, step_name, verify_checkpoint
 from trader.runs.folder import RunFolder
@@ -110,6 +110,7 @@ def backtest(options: BacktestOptions, console: Console) -> Backtested:
     warnings = [
         *fill_warnings(env, prepared),
         *look_warnings(looks, _overlaps(opened.segments, dates_of(prepared, segment))),
+        *seed_warnings(len(steps), opened.experiment.seeds),
         *agent_warnings(agents, difference),
     ]
     result = BacktestResult(
