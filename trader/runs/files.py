@@ -35,7 +35,16 @@ def writing(path: Path) -> Generator[None]:
 
 def fsync_folder(folder: Path) -> None:
     """Make the names inside `folder` durable: a rename survives power loss only after this."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    _fsync(folder, os.O_DIRECTORY)
+
+
+def fsync_file(path: Path) -> None:
+    """Make the content of a file durable (a symbolic link is refused)."""
+    _fsync(path, os.O_NOFOLLOW)
+
+
+def _fsync(path: Path, flag: int) -> None:
+    descriptor = os.open(path, os.O_RDONLY | flag)
     try:
         os.fsync(descriptor)
     finally:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from trader.errors import TraderError
-from trader.runs.files import fsync_folder, make_folder, sha256_of, write_sealed_json, writing
+from trader.runs.files import fsync_file, fsync_folder, make_folder, sha256_of, write_sealed_json, writing
 from trader.runs.folder import RunFolder
 from trader.runs.manifest import MANIFEST
 
@@ -60,19 +60,11 @@ def finish_backtest(part: Path) -> Path:
     with writing(target):
         files = sorted(path for path in part.iterdir() if path.is_file())
         for path in files:
-            _flush(path)
+            fsync_file(path)
         write_sealed_json(part / MANIFEST, {"format": 1, "files": {path.name: sha256_of(path) for path in files}})
         os.rename(part, target)
         fsync_folder(target.parent)
     return target
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def result_folders(run: RunFolder) -> list[Path]:

@@ -108,7 +108,7 @@ def columns_of(experiment: Experiment) -> list[str]:
 
 
 def train_seed(work: Work, number: int) -> dict[str, float]:
-    """Train `seed-<number>` to its end, from its newest checkpoint if it has one; return its last validation figures.
+    """Train `seed-<number>` to its end, from its newest checkpoint if it has one; return its best row.
 
     Raises:
         Interrupted: a signal came; a checkpoint of this moment was written.
