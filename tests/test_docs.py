@@ -13,7 +13,7 @@ from typer.main import get_group
 from trader.cli.main import app
 from trader.config import EnvConfig
 from trader.config.agent import A2cConfig, AgentBase, AgentConfig, DqnConfig, MlpNetwork, ReinforceConfig
-from trader.evaluation.ledger import run_ledger
+from trader.evaluation.ledger import Prices, run_ledger
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -61,7 +61,7 @@ def test_the_worked_example_is_what_the_ledger_does():
     env = EnvConfig(initial_cash=10_000.0, trading_fees=0.001, slippage_bps=10.0, spread_bps=0.0)
     days = np.datetime64("2024-01-01", "ns") + np.arange(3) * np.timedelta64(1, "D")
     opens, closes = np.array([98.0, 100.0, 105.0]), np.array([100.0, 102.0, 104.0])
-    played = run_ledger("x", days, opens, closes, [1.0, 0.0], 0, env)
+    played = run_ledger(Prices("x", days, opens, closes), [1.0, 0.0], 0, env)
     found = [
         f"{played.fill_price[0]:.2f}",
         f"{played.units[0]:.4f}",

@@ -10,7 +10,7 @@ from tests.envs.worlds import market_env, numbers, on_device, random_asset, worl
 from trader import rollout
 from trader.agents.agent import Agent
 from trader.envs import bars
-from trader.evaluation.ledger import orders_to_targets, run_ledger
+from trader.evaluation.ledger import Prices, orders_to_targets, run_ledger
 from trader.rollout import GreedyPass, greedy_pass, log_growth
 
 LENGTHS, FIRST = (40, 25, 33), [3, 5, 1]
@@ -117,7 +117,7 @@ def test_growth_and_loss_beyond_float32_agree_with_the_ledger(right):
     market, segment, closes = steady_world(0.4, 1001, jitter=0.01)
     played = greedy_pass(agent_of(env, in_and_out(right)))(on_device(market), segment)
     times = np.datetime64("2020-01-01", "ns") + np.arange(1001) * np.timedelta64(1, "D")
-    ledger = run_ledger("x", times, closes, closes, played.exposure[:, 0], 0, env.config)
+    ledger = run_ledger(Prices("x", times, closes, closes), played.exposure[:, 0], 0, env.config)
     assert np.isfinite(played.equity).all()
     assert abs(np.log(ledger.equity[-1])) > 150
     assert np.log(played.equity[:, 0]) == pytest.approx(np.log(ledger.equity), rel=1e-4, abs=1e-4)

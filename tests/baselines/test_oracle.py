@@ -10,7 +10,7 @@ from trader.baselines.rules import BASELINES
 from trader.config import EnvConfig
 from trader.config.data import Ar1Market, GbmMarket, RandomWalkMarket, SyntheticSource
 from trader.data.synthetic import generate
-from trader.evaluation.ledger import run_ledger
+from trader.evaluation.ledger import Prices, run_ledger
 
 HOUR = 1 / 8760
 AR1 = Law(mean=0.0, deviation=0.01, autocorrelation=0.3, years_per_bar=HOUR)
@@ -165,7 +165,7 @@ def test_targets_are_causal(prices):
 
 def income_of(prices, targets, env) -> float:
     stamps, opens, closes = prices
-    result = run_ledger("ar1", stamps, opens, closes, targets, 260, env)
+    result = run_ledger(Prices("ar1", stamps, opens, closes), targets, 260, env)
     return float(np.log(result.equity[-1] / result.initial_cash)) / len(targets)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from tests.evaluation.decimal_oracle import days, env_of
 from trader.baselines.rules import BASELINES, buy_and_hold, flat, momentum, random_targets, sma_crossover
-from trader.evaluation.ledger import run_ledger
+from trader.evaluation.ledger import Prices, run_ledger
 
 LADDER = [-1.0, 0.0, 1.0]
 
@@ -24,7 +24,7 @@ def equity_and_closed_form(fill, targets, **costs):
     """
     opens, closes = walk(300, 1), walk(300, 2)
     env = env_of(fill=fill, **{"fee": 0.001, "slippage": 7.0, "spread": 6.0, "borrow": 0.05, **costs})
-    result = run_ledger("x", days(300), opens, closes, targets, FIRST, env)
+    result = run_ledger(Prices("x", days(300), opens, closes), targets, FIRST, env)
     price = {"next_open": opens[FIRST + 1], "next_close": closes[FIRST + 1], "close": closes[FIRST]}[fill]
     return result.equity, 10_000 * closes[FIRST + 1 :] / (price * (1 + 0.0007 + 0.0003) * 1.001)
 

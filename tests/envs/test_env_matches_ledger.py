@@ -14,7 +14,7 @@ from trader import backend
 from trader.config import EnvConfig
 from trader.envs import account as account_module
 from trader.envs import bars
-from trader.evaluation.ledger import orders_to_targets, run_ledger
+from trader.evaluation.ledger import Prices, orders_to_targets, run_ledger
 
 BARS, PATHS, RUNGS, TOLERANCE = 1000, 8, 5, 1e-4
 SOLID, CLEAR = 0.05, 1e-3  # of gross notional: equity that is compared; depth of a ruin that must be seen
@@ -129,7 +129,7 @@ def faults_of(case, program):
     equities, terminated = played(case, program)
     faults = []
     for path in range(PATHS):
-        ledger = run_ledger("x", case.times, case.opens, case.closes, targets_of(case, path), 0, case.config)
+        ledger = run_ledger(Prices("x", case.times, case.opens, case.closes), targets_of(case, path), 0, case.config)
         at_fill, gross_at_fill = equity_at_fill(case, ledger)
         ruined = np.cumsum(ledger.equity <= 0) > 0
         solid = ~ruined & (at_fill >= SOLID * gross_at_fill)
@@ -192,7 +192,7 @@ def test_a_ruined_path_ends_on_the_same_bar_and_stays_at_nothing():
     equity, terminated = played(case, kept_program("next_open", "targets"))
     first = np.argmax(terminated, axis=0)
     for path in range(PATHS):
-        ledger = run_ledger("x", case.times, case.opens, case.closes, targets_of(case, path), 0, case.config)
+        ledger = run_ledger(Prices("x", case.times, case.opens, case.closes), targets_of(case, path), 0, case.config)
         assert ledger.ruined
         assert first[path] == np.argmax(ledger.equity <= 0)
         assert not equity[first[path] :, path].any()

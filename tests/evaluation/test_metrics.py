@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.evaluation.decimal_oracle import days, env_of
-from trader.evaluation.ledger import run_ledger
+from trader.evaluation.ledger import Prices, run_ledger
 from trader.evaluation.metrics import METRIC_KEYS, bar_returns, equity_by_date, returns_by_date, strategy_metrics
 from trader.evaluation.results import LedgerResult, Undefined
 from trader.evaluation.trades import trades_of
@@ -123,7 +123,7 @@ def test_account_and_trade_metrics_worked_by_hand():
     # Marked exposure 1 in two of four bars. One-sided: ½ (9,900.99/10,000 + 10,891.09/9,900.99 + 10,675.43/10,782.18
     # + 9,607.88/10,675.43) = ½ (0.990099 + 1.1 + 0.990099 + 0.9) = 1.990099 in 4 of 8 bars a year = 3.980198 a year.
     prices = np.array([100.0, 100.0, 110.0, 110.0, 99.0])
-    result = run_ledger("x", days(5), prices, prices, [1.0, 0.0, 1.0, 0.0], 0, env_of(fee=0.01))
+    result = run_ledger(Prices("x", days(5), prices, prices), [1.0, 0.0, 1.0, 0.0], 0, env_of(fee=0.01))
     measured = metrics_of(result, per_year=8)
     expected = {
         "net_pnl": -488.20,
@@ -145,7 +145,7 @@ def test_account_and_trade_metrics_worked_by_hand():
 def test_every_cost_is_added_back_in_the_gross_return():
     prices = np.array([100.0, 100.0, 100.0, 100.0])
     env = env_of(fee=0.001, slippage=10, spread=20, borrow=0.3)
-    measured = metrics_of(run_ledger("x", days(4), prices, prices, [-1.0, -1.0, 0.0], 0, env))
+    measured = metrics_of(run_ledger(Prices("x", days(4), prices, prices), [-1.0, -1.0, 0.0], 0, env))
     assert measured["total_return"] < -0.004
     assert measured["gross_return"] == pytest.approx(0, abs=1e-12)
 
@@ -206,7 +206,7 @@ def strict_json(measured):
 
 def ruined():
     opens, closes = np.array([100.0, 100.0, 250.0, 90.0]), np.array([100.0, 120.0, 240.0, 80.0])
-    return run_ledger("x", days(4), opens, closes, [-1.0, -1.0, -1.0], 0, env_of(fee=0.001))
+    return run_ledger(Prices("x", days(4), opens, closes), [-1.0, -1.0, -1.0], 0, env_of(fee=0.001))
 
 
 CASES = {

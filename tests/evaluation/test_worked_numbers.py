@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.evaluation.decimal_oracle import days, env_of
-from trader.evaluation.ledger import orders_to_targets, run_ledger
+from trader.evaluation.ledger import Prices, orders_to_targets, run_ledger
 from trader.evaluation.trades import trades_of
 
 CENT = 0.005
@@ -19,7 +19,7 @@ def cents(values):
 def buy_then_sell(fill):
     """Buy 100 % at decision 0, sell at decision 1; fee 0.1 %, slippage 10 bps."""
     env = env_of(fill=fill, fee=0.001, slippage=10.0)
-    return run_ledger("x", days(4), OPENS, CLOSES, [1.0, 0.0, 0.0], 0, env)
+    return run_ledger(Prices("x", days(4), OPENS, CLOSES), [1.0, 0.0, 0.0], 0, env)
 
 
 def test_buy_at_open_100_and_sell_at_open_105():
@@ -66,7 +66,7 @@ def test_a_short_pays_interest_over_the_weekend_and_is_covered_on_monday():
     #   cash 19,980.02 - 9.17 - 9,790.21 - 9.79 = 10,170.85
     times = np.array(["2024-01-04", "2024-01-05", "2024-01-08"], dtype="datetime64[ns]")
     opens, closes = np.array([50.0, 50.0, 49.0]), np.array([50.0, 51.0, 48.0])
-    result = run_ledger("x", times, opens, closes, [-1.0, 0.0], 0, env_of(fee=0.001, borrow=0.1095))
+    result = run_ledger(Prices("x", times, opens, closes), [-1.0, 0.0], 0, env_of(fee=0.001, borrow=0.1095))
     assert result.borrow.tolist() == cents([0, 9.17])
     assert result.fees.tolist() == cents([9.99, 9.79])
     assert result.equity.tolist() == cents([9_790.21, 10_170.85])
@@ -79,7 +79,7 @@ def test_with_fill_close_the_weekend_is_owed_on_what_is_held_after_the_trade():
     # Short 10,000 / 50 = 200 units at Friday's close 50: 3 days · 0.03 % · 200 · 50 = 9.00 on Monday.
     times = np.array(["2024-01-05", "2024-01-08", "2024-01-09"], dtype="datetime64[ns]")
     prices = np.array([50.0, 50.0, 50.0])
-    result = run_ledger("x", times, prices, prices, [-1.0, 0.0], 0, env_of(fill="close", borrow=0.1095))
+    result = run_ledger(Prices("x", times, prices, prices), [-1.0, 0.0], 0, env_of(fill="close", borrow=0.1095))
     assert result.borrow.tolist() == cents([9.00, 0])
     assert trades_of(result)[0].borrow == cents(9.00)
 
@@ -87,7 +87,7 @@ def test_with_fill_close_the_weekend_is_owed_on_what_is_held_after_the_trade():
 def test_a_levered_long_pays_interest_on_negative_cash():
     # Exposure 2: 200 units at 100, cash -10,000; a day at 0.03 % = 3.00.
     prices = np.full(4, 100.0)
-    result = run_ledger("x", days(4), prices, prices, [2.0, 2.0, 2.0], 0, env_of(borrow=0.1095))
+    result = run_ledger(Prices("x", days(4), prices, prices), [2.0, 2.0, 2.0], 0, env_of(borrow=0.1095))
     assert result.borrow.tolist() == cents([0, 3.00, 3.00])
     assert result.equity[-1] == cents(9_994.00)
 
@@ -95,7 +95,7 @@ def test_a_levered_long_pays_interest_on_negative_cash():
 def test_a_short_squeeze_ruins_and_closes_at_the_bankruptcy_price():
     # Short 100 units at 100: cash 20,000. Open 250 is past 20,000 / 100 = 200, where equity is exactly 0.
     opens, closes = np.array([100.0, 100.0, 250.0, 90.0, 80.0]), np.array([100.0, 120.0, 240.0, 80.0, 70.0])
-    result = run_ledger("x", days(5), opens, closes, [-1.0, 1.0, 0.0, 1.0], 0, env_of())
+    result = run_ledger(Prices("x", days(5), opens, closes), [-1.0, 1.0, 0.0, 1.0], 0, env_of())
     assert result.ruined
     assert result.equity.tolist() == [8_000.0, 0.0, 0.0, 0.0]
     assert result.units.tolist() == [-100.0, 0.0, 0.0, 0.0]
@@ -107,7 +107,7 @@ def test_a_short_squeeze_ruins_and_closes_at_the_bankruptcy_price():
 @pytest.mark.parametrize(("opened", "closed"), [(210.0, 150.0), (150.0, 210.0), (200.0, 100.0)])
 def test_ruin_is_checked_at_the_open_and_at_the_close(opened, closed):
     opens, closes = np.array([100.0, 100.0, opened]), np.array([100.0, 100.0, closed])
-    result = run_ledger("x", days(3), opens, closes, [-1.0, -1.0], 0, env_of())
+    result = run_ledger(Prices("x", days(3), opens, closes), [-1.0, -1.0], 0, env_of())
     assert result.ruined
     assert result.equity.tolist() == [10_000.0, 0.0]
 
@@ -115,7 +115,7 @@ def test_ruin_is_checked_at_the_open_and_at_the_close(opened, closed):
 def test_a_position_bought_and_ruined_within_one_bar_is_one_trade():
     # 10 times 10,000 at 100 = 1,000 units, cash -90,000: bankrupt at 90, below which the bar closes.
     opens, closes = np.array([100.0, 100.0, 100.0]), np.array([100.0, 80.0, 100.0])
-    result = run_ledger("x", days(3), opens, closes, [10.0, 1.0], 0, env_of())
+    result = run_ledger(Prices("x", days(3), opens, closes), [10.0, 1.0], 0, env_of())
     assert result.equity.tolist() == [0.0, 0.0]
     (trade,) = trades_of(result)
     assert (trade.entry_price, trade.exit_price, trade.units, trade.net_pnl) == pytest.approx((100, 90, 1_000, -10_000))
@@ -126,9 +126,9 @@ def test_costs_that_eat_the_rest_of_equity_ruin_at_the_fill():
     # Long 5 times: 500 units at 100 and cash -40,000. At 80.10 equity is 50; selling 500 units costs 0.1 % of 40,050
     # = 40.05 at fee 0.1 % (no ruin), and 400.50 at fee 1 % (ruin). The position is worth 0 at 40,000 / 500 = 80.
     opens, closes = np.array([100.0, 100.0, 80.10]), np.array([100.0, 100.0, 80.10])
-    free = run_ledger("x", days(3), opens, closes, [5.0, 0.0], 0, env_of())
+    free = run_ledger(Prices("x", days(3), opens, closes), [5.0, 0.0], 0, env_of())
     assert free.equity[-1] == cents(50.0)
-    ruined = run_ledger("x", days(3), opens, closes, [5.0, 0.0], 0, env_of(fee=0.01))
+    ruined = run_ledger(Prices("x", days(3), opens, closes), [5.0, 0.0], 0, env_of(fee=0.01))
     assert ruined.ruined
     assert ruined.fees[1] == 0
 
@@ -154,7 +154,7 @@ def test_a_flip_splits_its_costs_by_units():
     # Long: 10 · 99.80030 = 998.00 gross; 998.00 - (9.99 + 10.97) - (9.98 + 10.98) = 956.09
     # Short: -2 · 99.40209 = -198.80 gross; -198.80 - 10.92 - 10.93 = -220.66
     opens, closes = np.array([100.0, 100.0, 110.0]), np.array([100.0, 104.0, 112.0])
-    result = run_ledger("x", days(3), opens, closes, [1.0, -1.0], 0, env_of(fee=0.001, spread=20.0))
+    result = run_ledger(Prices("x", days(3), opens, closes), [1.0, -1.0], 0, env_of(fee=0.001, spread=20.0))
     assert result.units.tolist() == pytest.approx([99.80030, -99.40209], abs=1e-5)
     assert (result.fees[1], result.spread[1], result.cash[1], result.equity[1]) == cents(
         (21.89, 21.91, 21_868.46, 10_735.43)
@@ -172,7 +172,7 @@ def test_a_partial_reduction_realises_at_average_cost_within_one_trade():
     # 100 units at 100, up to 110: E = 11,000, target 0.5 keeps 50 units (5,500 / 110); out at 120.
     # Entry 100.00 for 100 units; exits 50 at 110 and 50 at 120 = 115.00 on average; P&L 1,500.
     prices = np.array([100.0, 100.0, 110.0, 120.0])
-    result = run_ledger("x", days(4), prices, prices, [1.0, 0.5, 0.0], 0, env_of())
+    result = run_ledger(Prices("x", days(4), prices, prices), [1.0, 0.5, 0.0], 0, env_of())
     (trade,) = trades_of(result)
     assert (trade.units, trade.entry_price, trade.exit_price) == pytest.approx((100, 100, 115))
     assert (trade.net_pnl, trade.bars_held) == (pytest.approx(1_500), 2)
@@ -182,7 +182,7 @@ def test_adding_to_a_position_averages_its_entry():
     # 50 units at 100 (cash 5,000); at 125 E = 11,250, target 1 = 90 units: 40 more at 125.
     # Entry (5,000 + 5,000) / 90 = 111.11; marked at 130: 11,700 - 10,000 = 1,700.
     prices = np.array([100.0, 100.0, 125.0, 130.0])
-    result = run_ledger("x", days(4), prices, prices, [0.5, 1.0, 1.0], 0, env_of())
+    result = run_ledger(Prices("x", days(4), prices, prices), [0.5, 1.0, 1.0], 0, env_of())
     (trade,) = trades_of(result)
     assert (trade.units, trade.entry_price, trade.exit_price) == pytest.approx((90, 111.1111, 130), abs=1e-4)
     assert (trade.exit_time, trade.net_pnl, trade.bars_held) == (None, pytest.approx(1_700), 3)
@@ -190,22 +190,22 @@ def test_adding_to_a_position_averages_its_entry():
 
 def test_nothing_asked_and_nothing_new_asked_trade_nothing():
     prices = np.array([100.0, 100.0, 110.0, 121.0, 133.1])
-    result = run_ledger("x", days(5), prices, prices, [None, 0.5, 0.5, float("nan")], 0, env_of())
+    result = run_ledger(Prices("x", days(5), prices, prices), [None, 0.5, 0.5, float("nan")], 0, env_of())
     assert result.units.tolist() == pytest.approx([0, 5_000 / 110, 5_000 / 110, 5_000 / 110])
     assert np.isnan(result.fill_price).tolist() == [True, False, True, True]
     assert np.isnan(result.target).tolist() == [True, False, False, True]
 
 
 def test_rows_are_those_after_the_decisions():
-    result = run_ledger("x", days(6), CLOSES.repeat(2)[:6], CLOSES.repeat(2)[:6], [0.0, 0.0], 3, env_of())
+    result = run_ledger(Prices("x", days(6), CLOSES.repeat(2)[:6], CLOSES.repeat(2)[:6]), [0.0, 0.0], 3, env_of())
     assert (result.time == days(6)[4:6]).all()
     with pytest.raises(ValueError, match="3 decisions from row 3 must leave one of 6 rows after the last"):
-        run_ledger("x", days(6), np.ones(6), np.ones(6), [0.0] * 3, 3, env_of())
+        run_ledger(Prices("x", days(6), np.ones(6), np.ones(6)), [0.0] * 3, 3, env_of())
 
 
 def test_bars_beyond_the_reach_of_nanoseconds_pay_the_interest_of_their_dates():
     far = np.datetime64("2300-01-01", "us") + np.arange(6) * np.timedelta64(1, "D")
     prices = CLOSES.repeat(2)[:6]
-    near, late = (run_ledger("x", time, prices, prices, [-1.0, -1.0], 3, env_of()) for time in (days(6), far))
+    near, late = (run_ledger(Prices("x", time, prices, prices), [-1.0, -1.0], 3, env_of()) for time in (days(6), far))
     assert late.borrow.tolist() == near.borrow.tolist()
     assert str(late.time[0]).startswith("2300-01-05")

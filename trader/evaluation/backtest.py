@@ -9,18 +9,21 @@ import numpy as np
 
 from trader.baselines.oracle import Law, law_of, oracle_targets, solve
 from trader.baselines.rules import BASELINES, random_targets
-from trader.evaluation.ledger import orders_to_targets, run_ledger
+from trader.evaluation.ledger import Prices, orders_to_targets, run_ledger
 from trader.evaluation.metrics import returns_by_date, strategy_metrics
 from trader.evaluation.results import FloatArray, LedgerResult, StrategyResult
 from trader.evaluation.trades import trades_of
 
 if TYPE_CHECKING:
     from trader.config import EnvConfig, Experiment
+    from trader.data.bars import Bars
     from trader.data.market import Segment
     from trader.data.prepare import Prepared
     from trader.rollout import GreedyPass
 
 Targets = list[FloatArray]
+Ledgers = tuple[LedgerResult, ...]
+BENCHMARK = "buy_and_hold"
 
 
 class Stage(NamedTuple):
@@ -39,6 +42,18 @@ class Stage(NamedTuple):
     risk_free_rate: float
 
 
+class Benchmark(NamedTuple):
+    """Buy-and-hold, played once.
+
+    Attributes:
+        ledgers: one per asset.
+        returns: per bar, by date `[n]`.
+    """
+
+    ledgers: Ledgers
+    returns: FloatArray
+
+
 def agent_targets(played: GreedyPass, env: EnvConfig) -> Targets:
     """Return the target exposures of a greedy pass, one array per asset, exact in float64."""
     actions = [played.action[alive, asset] for asset, alive in enumerate(played.alive.T)]
@@ -48,20 +63,25 @@ def agent_targets(played: GreedyPass, env: EnvConfig) -> Targets:
     return [positions[path] for path in actions]
 
 
-def ledgers_of(stage: Stage, targets: Targets) -> tuple[LedgerResult, ...]:
+def ledgers_of(stage: Stage, targets: Targets) -> Ledgers:
     """Return the ledger of each asset for its target exposures."""
-    results = []
-    for bars, first, asked in zip(stage.prepared.bars, stage.segment.first, targets, strict=True):
-        frame = bars.frame
-        time = frame.index.tz_localize(None).to_numpy().astype("datetime64[us]")  # type: ignore[attr-defined]
-        opens, closes = frame["open"].to_numpy(), frame["close"].to_numpy()
-        results.append(run_ledger(bars.asset, time, opens, closes, asked, int(first), stage.env))
-    return tuple(results)
+    return tuple(
+        run_ledger(prices_of(bars), asked, int(first), stage.env)
+        for bars, first, asked in zip(stage.prepared.bars, stage.segment.first, targets, strict=True)
+    )
 
 
-def benchmark_returns(stage: Stage) -> FloatArray:
-    """Return the per-bar returns of buy-and-hold by date."""
-    return returns_by_date(ledgers_of(stage, rule_targets(stage, "buy_and_hold")))[1]
+def prices_of(bars: Bars) -> Prices:
+    """Return the columns of an asset's bars that a ledger reads."""
+    frame = bars.frame
+    time = frame.index.tz_localize(None).to_numpy().astype("datetime64[us]")  # type: ignore[attr-defined]
+    return Prices(bars.asset, time, frame["open"].to_numpy(), frame["close"].to_numpy())
+
+
+def benchmark_of(stage: Stage) -> Benchmark:
+    """Return buy-and-hold as the strategy that every other one is measured against."""
+    ledgers = ledgers_of(stage, rule_targets(stage, BENCHMARK))
+    return Benchmark(ledgers, returns_by_date(ledgers)[1])
 
 
 def rule_targets(stage: Stage, name: str) -> Targets:
@@ -72,16 +92,19 @@ def rule_targets(stage: Stage, name: str) -> Targets:
     ]
 
 
-def judge(stage: Stage, name: str, seed: int | None, targets: Targets, benchmark: FloatArray) -> StrategyResult:
+def judge(stage: Stage, name: str, seed: int | None, targets: Targets, benchmark: Benchmark) -> StrategyResult:
     """Return a strategy's ledgers, trades and metrics."""
-    ledgers = ledgers_of(stage, targets)
+    return _judged(stage, name, seed, ledgers_of(stage, targets), benchmark)
+
+
+def _judged(stage: Stage, name: str, seed: int | None, ledgers: Ledgers, benchmark: Benchmark) -> StrategyResult:
     trades = tuple(trades_of(ledger) for ledger in ledgers)
     rates = (stage.prepared.periods_per_year, stage.risk_free_rate)
-    return StrategyResult(name, seed, ledgers, trades, strategy_metrics(ledgers, trades, benchmark, *rates))
+    return StrategyResult(name, seed, ledgers, trades, strategy_metrics(ledgers, trades, benchmark.returns, *rates))
 
 
 def baseline_results(
-    stage: Stage, experiment: Experiment, of_agent: Sequence[tuple[int, Targets]], benchmark: FloatArray
+    stage: Stage, experiment: Experiment, of_agent: Sequence[tuple[int, Targets]], benchmark: Benchmark
 ) -> list[StrategyResult]:
     """Return every baseline with the agent's timing and costs.
 
@@ -89,9 +112,11 @@ def baseline_results(
         stage: what is played.
         experiment: says whether the market is synthetic (then the oracle plays too).
         of_agent: seed and targets of each seed, for `random`.
-        benchmark: `benchmark_returns(stage)`.
+        benchmark: `benchmark_of(stage)`, which is one of the baselines.
     """
-    results = [judge(stage, name, None, rule_targets(stage, name), benchmark) for name in BASELINES]
+    results = [_judged(stage, BENCHMARK, None, benchmark.ledgers, benchmark)]
+    rules = [name for name in BASELINES if name != BENCHMARK]
+    results += [judge(stage, name, None, rule_targets(stage, name), benchmark) for name in rules]
     for seed, targets in of_agent:
         generator = np.random.default_rng(seed)
         shifted = [random_targets(path, generator) for path in targets]

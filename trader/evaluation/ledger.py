@@ -38,7 +38,7 @@ class AccountingConfig(Protocol):
     def borrow_interest_rate(self) -> float: ...
 
 
-@dataclass
+@dataclass(slots=True)
 class _Account:
     """What is carried from bar to bar; `target` is the last exposure asked for, None before the first."""
 
@@ -48,6 +48,21 @@ class _Account:
     ruined: bool = False
     ruin_units: float = 0.0
     ruin_price: float = nan
+
+
+class Prices(NamedTuple):
+    """What a ledger is played on: every row of one asset's file.
+
+    Attributes:
+        asset: name of the asset.
+        time: datetime64 `[T]`, UTC, ascending.
+        open, close: prices `[T]`, > 0.
+    """
+
+    asset: str
+    time: np.ndarray[Any, Any]
+    open: FloatArray
+    close: FloatArray
 
 
 class _Bar(NamedTuple):
@@ -69,34 +84,17 @@ class _Fill(NamedTuple):
 _NO_FILL = _Fill(0.0, nan, nan, 0.0, 0.0, 0.0)
 
 
-class _Row(NamedTuple):
-    units: float
-    fill_price: float
-    reference_price: float
-    cash: float
-    fees: float
-    slippage: float
-    spread: float
-    borrow: float
-    equity: float
+_COLUMNS = ("units", "fill_price", "reference_price", "cash", "fees", "slippage", "spread", "borrow", "equity")
+_Row = tuple[float, float, float, float, float, float, float, float, float]  # as in `_COLUMNS`
 
 
 def run_ledger(
-    asset: str,
-    time: np.ndarray[Any, Any],
-    open: FloatArray,
-    close: FloatArray,
-    targets: Sequence[float | None] | FloatArray,
-    first: int,
-    env: AccountingConfig,
+    prices: Prices, targets: Sequence[float | None] | FloatArray, first: int, env: AccountingConfig
 ) -> LedgerResult:
     """Play a path of target exposures on one asset and return the account bar by bar.
 
     Args:
-        asset: name of the asset.
-        time: datetime64 `[T]`, UTC, ascending; all rows of the file.
-        open: prices `[T]`, > 0.
-        close: prices `[T]`, > 0.
+        prices: of the asset.
         targets: exposures `[n]` (fraction of equity); `targets[i]` is decided at row `first + i` and paid at the row
             after it. NaN or None: nothing is asked, nothing is traded. An unchanged target trades nothing either.
         first: row of the first decision.
@@ -108,21 +106,18 @@ def run_ledger(
     Raises:
         ValueError: the decisions do not fit into the rows, or `env.fill` is unknown.
     """
-    wanted = np.asarray([nan if e is None else e for e in targets], dtype=np.float64)
+    wanted = np.asarray(targets, dtype=np.float64)  # None becomes NaN
+    _refuse(prices, len(wanted), first, env.fill)
     rows = slice(first, first + len(wanted) + 1)
-    if env.fill not in ("next_open", "next_close", "close"):
-        raise ValueError(f"fill must be next_open, next_close or close; received {env.fill!r}")
-    if not 0 <= first < first + len(wanted) < len(close) or not len(time) == len(open) == len(close):
-        raise ValueError(f"{len(wanted)} decisions from row {first} must leave one of {len(close)} rows after the last")
-    stamps = np.asarray(time[rows], dtype="datetime64[us]")  # nanoseconds would end in the year 2262
+    stamps = np.asarray(prices.time[rows], dtype="datetime64[us]")  # nanoseconds would end in the year 2262
     years = np.diff(stamps).astype(np.int64) / 1e6 / SECONDS_PER_YEAR
-    opens, closes = (np.asarray(price[rows], dtype=np.float64).tolist() for price in (open, close))
+    opens, closes = (np.asarray(price[rows], dtype=np.float64).tolist() for price in (prices.open, prices.close))
     account = _Account(cash=float(env.initial_cash))
     bars = map(_Bar, closes[:-1], opens[1:], closes[1:], years.tolist())
     table = [_play_bar(account, bar, target, env) for bar, target in zip(bars, wanted.tolist(), strict=True)]
-    columns = dict(zip(_Row._fields, np.asarray(table, dtype=np.float64).T.copy(), strict=True))
+    columns = {name: np.array(column) for name, column in zip(_COLUMNS, zip(*table, strict=True), strict=True)}
     return LedgerResult(
-        asset=asset,
+        asset=prices.asset,
         time=stamps[1:],
         target=wanted,
         close=np.asarray(closes[1:]),
@@ -133,6 +128,14 @@ def run_ledger(
         fill=env.fill,
         **columns,
     )
+
+
+def _refuse(prices: Prices, num_decisions: int, first: int, fill: str) -> None:
+    if fill not in ("next_open", "next_close", "close"):
+        raise ValueError(f"fill must be next_open, next_close or close; received {fill!r}")
+    num_rows = len(prices.close)
+    if not 0 <= first < first + num_decisions < num_rows or not len(prices.time) == len(prices.open) == num_rows:
+        raise ValueError(f"{num_decisions} decisions from row {first} must leave one of {num_rows} rows after the last")
 
 
 def _play_bar(account: _Account, bar: _Bar, target: float, env: AccountingConfig) -> _Row:
@@ -152,12 +155,13 @@ def _play_bar(account: _Account, bar: _Bar, target: float, env: AccountingConfig
         reference_price = fill.reference_price if fill.units else fill_price
     equity = account.cash + account.units * bar.close
     costs = (fill.fees, fill.slippage, fill.spread, borrow)
-    return _Row(account.units, fill_price, reference_price, account.cash, *costs, equity)
+    return account.units, fill_price, reference_price, account.cash, *costs, equity
 
 
 def _pay_interest(account: _Account, bar: _Bar, env: AccountingConfig) -> float:
     """Deduct interest on short notional and on negative cash, priced at the close before the bar."""
-    borrowed = max(-account.units, 0.0) * bar.last_close + max(-account.cash, 0.0)
+    short_notional = -account.units * bar.last_close if account.units < 0 else 0.0
+    borrowed = short_notional - account.cash if account.cash < 0 else short_notional
     interest = borrowed * env.borrow_interest_rate * bar.years
     account.cash -= interest
     return interest

@@ -20,7 +20,7 @@ from trader.evaluation.backtest import (
     Targets,
     agent_targets,
     baseline_results,
-    benchmark_returns,
+    benchmark_of,
     disagreement,
     judge,
 )
@@ -58,7 +58,7 @@ def evaluate(options: EvaluateOptions, console: Console) -> list[Evaluated]:
 def _evaluate_run(opened: Opened, split: str, console: Console) -> Evaluated:
     prepared = own_prices(opened)
     player = _player(opened, prepared, prepared.segments[split], opened.experiment.env)
-    benchmark = benchmark_returns(player.stage)
+    benchmark = benchmark_of(player.stage)
     folders = {seed: opened.run.checkpoints(seed) for seed in opened.run.seeds()}
     kept = [(seed, step) for seed, folder in folders.items() for step in checkpoint_steps(folder)]
     best = {seed: pointer.step for seed, folder in folders.items() if (pointer := pointed(folder, "best"))}
@@ -171,7 +171,7 @@ def _play(player: _Player, seed: int, step: int) -> tuple[GreedyPass, Targets]:
 def _strategies(
     player: _Player, experiment: Experiment, steps: dict[int, int], console: Console
 ) -> tuple[list[StrategyResult], float]:
-    benchmark = benchmark_returns(player.stage)
+    benchmark = benchmark_of(player.stage)
     results, paths, worst = [], [], 0.0
     for seed, step in _told(console, f"{player.run.label}, held-out dates", steps.items(), player.stage.segment):
         played, targets = _play(player, seed, step)
