@@ -37,6 +37,7 @@ LAYERS = {
     "trader.gym": 6,
     "trader.runs": 7,
     "trader.report": 7,
+    "trader.bench": 7,
     "trader.cli": 8,
     "trader.__main__": 9,
 }

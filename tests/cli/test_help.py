@@ -10,7 +10,7 @@ from trader.cli.main import app
 
 # A command that is missing or new shows here.
 COMMANDS = {
-    *("train", "evaluate", "backtest", "report", "runs list", "runs show", "runs verify", "runs prune"),
+    *("train", "evaluate", "backtest", "report", "bench", "runs list", "runs show", "runs verify", "runs prune"),
     *("data check", "data describe", "data export", "config show", "config schema", "config init"),
 }
 HEAVY = ("tensorflow", "keras", "numpy", "pandas", "pyarrow", "pydantic", "yaml", "rich", "logging")

@@ -10,7 +10,7 @@ from types import FrameType
 import typer
 
 from trader import __version__
-from trader.cli import configs, judge, prices, runs, train
+from trader.cli import bench, configs, judge, prices, runs, train
 from trader.cli.failures import DONE, INTERRUPTED, report_failure
 from trader.cli.params import examples
 
@@ -32,6 +32,7 @@ app.command("backtest", epilog=judge.BACKTEST_EXAMPLES, short_help="Play agents 
     judge.backtest
 )
 app.command("report", epilog=judge.REPORT_EXAMPLES, short_help="Say where the newest report lies.")(judge.report)
+app.command("bench", epilog=bench.EXAMPLES, short_help="Measure speed and memory on this machine.")(bench.bench)
 app.add_typer(runs.app, name="runs")
 app.add_typer(prices.app, name="data")
 app.add_typer(configs.app, name="config")

@@ -1,0 +1,1 @@
+"""How fast this machine trains and backtests, beside what its matrix products allow."""
