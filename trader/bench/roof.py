@@ -12,7 +12,7 @@ from keras import ops
 from trader import backend
 
 CPU_SIZE, GPU_SIZE = 2048, 8192
-_REPEATS = 5
+_REPEATS = 10
 
 Clock = Callable[[], float]
 
@@ -45,7 +45,7 @@ def measure_roof(on_gpu: bool, clock: Clock = time.perf_counter) -> Roof:
 
 
 def best_gflops(product: Callable[[], object], size: int, clock: Clock) -> float:
-    """Return 1e9 operations a second of the fastest of five calls of `product`, after one that is not timed."""
+    """Return 1e9 operations a second of the fastest of ten calls of `product`, after one that is not timed."""
     product()
     shortest = float("inf")
     for _ in range(_REPEATS):

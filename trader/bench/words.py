@@ -61,11 +61,12 @@ def _training_row(speed: TrainingSpeed) -> tuple[str, ...]:
 def seeds_table(figures: Figures) -> Table:
     """Return one row per number of seeds."""
     first = figures.training[0]
-    title = f"Seeds of {first.agent} with {first.n_envs:,} environments, {figures.seeds.how}"
-    return Table(title, ("seeds", "time of one", "env steps/s"), [_seed_row(cost) for cost in figures.seeds.costs])
+    columns = ("agent", "envs", "seeds", "time beside one seed", "env steps/s")
+    rows = [(first.agent, f"{first.n_envs:,}", *_seed_cells(cost)) for cost in figures.seeds.costs]
+    return Table(f"Seeds, {figures.seeds.how}", columns, rows)
 
 
-def _seed_row(cost: SeedCost) -> tuple[str, ...]:
+def _seed_cells(cost: SeedCost) -> tuple[str, ...]:
     return str(cost.seeds), f"{cost.relative:.2f} ×", f"{cost.env_steps_per_s:,.0f}"
 
 
