@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PINS = [ROOT / "requirements.txt", ROOT / "benchmarks" / "requirements.txt"]
 DISTRIBUTIONS = {"yaml": "pyyaml", "talib": "ta-lib"}  # import name -> package name, where they differ
+EXTRAS = ("jax", "gym")  # what may be imported where the user asked for it
 TARGETS = ["quickstart", "test", "check", "bench", "format", "clean"]
 
 ADDRESS = re.compile(
@@ -77,7 +78,9 @@ def undeclared(sources: list[str], declared: set[str]) -> set[str]:
 
 def test_the_package_imports_what_it_declares_and_nothing_else():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = {normal(name) for name in project["dependencies"]}
+    needed = {normal(name) for name in project["dependencies"]}
+    extras = {normal(name) for extra in EXTRAS for name in project["optional-dependencies"][extra]}
+    declared = needed | extras
     sources = [path.read_text(encoding="utf-8") for path in (ROOT / "trader").rglob("*.py")]
     assert undeclared(sources, declared) == set()
     unused = {name for name in declared if not undeclared(sources, declared - {name})}

@@ -40,6 +40,11 @@ class Bar(NamedTuple):
     drawdown: Any
 
 
+def reward_scale(env: EnvConfig, return_deviation: float) -> float:
+    """Return what rewards are divided by: the number of the config, or the deviation of training returns."""
+    return return_deviation if env.reward_scale == "auto" else float(env.reward_scale)
+
+
 def log_growth(before: Any, after: Any) -> Any:
     """Return log(after / before) `[N]`, floored at log(0.001); 0 for an account that was already ruined."""
     alive = before > 0.0

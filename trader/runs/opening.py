@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from trader import backend
 from trader.agents.agent import Agent
 from trader.agents.build import build_agent
 from trader.config import EnvConfig, Experiment, FileSource
@@ -18,6 +19,7 @@ from trader.data.market import Segment
 from trader.data.prepare import Prepared, prepare
 from trader.data.scaling import Scaler, scaler_from_record
 from trader.envs.bars import MarketEnv
+from trader.envs.rewards import reward_scale
 from trader.errors import TraderError
 from trader.runs.checkpoints import checkpoint_steps, read_checkpoint, step_name
 from trader.runs.files import sha256_of
@@ -25,7 +27,7 @@ from trader.runs.folder import RunFolder, no_checkpoints
 from trader.runs.manifest import CONFIG, MANIFEST, read_manifest
 from trader.runs.pointers import pointed
 from trader.runs.trials import HeldOut
-from trader.training import Task, Trainer, build_trainer, to_device
+from trader.training import Task, to_device
 
 
 class Opened(NamedTuple):
@@ -117,15 +119,16 @@ def with_absolute_paths(experiment: Experiment, base: Path) -> Experiment:
     return experiment.model_copy(update={"data": data})
 
 
-def reward_scale(env: EnvConfig, return_deviation: float) -> float:
-    """Return what rewards are divided by: the number of the config, or the deviation of training returns."""
-    return return_deviation if env.reward_scale == "auto" else float(env.reward_scale)
-
-
-def new_trainer(experiment: Experiment, env: EnvConfig, return_deviation: float, num_features: int) -> Trainer:
-    """Return the (not yet compiled) trainer of an experiment."""
+def new_agent(experiment: Experiment, env: EnvConfig, return_deviation: float, num_features: int) -> Agent:
+    """Return the (not yet compiled) agent of an experiment in an environment that may be another one."""
     market_env = MarketEnv(env, reward_scale(env, return_deviation), return_deviation)
-    return build_trainer(build_agent(experiment.agent, experiment.train, market_env, num_features))
+    return build_agent(experiment.agent, experiment.train, market_env, num_features)
+
+
+def seeds_per_program(experiment: Experiment) -> int:
+    """Return how many seeds one program trains: as many as the config allows, one where the backend maps none."""
+    asked = experiment.train.seeds_per_program or experiment.seeds
+    return min(asked, experiment.seeds) if backend.MAPS_SEEDS else 1
 
 
 def training_task(prepared: Prepared) -> Task:
