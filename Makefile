@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 PIP_FLAGS := --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test check style types layers bench format lock clean
+.PHONY: help quickstart test test-bench check style types layers bench format lock clean
 
 help:  ## show the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(VENV)/.stamp: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -34,6 +34,9 @@ quickstart: $(VENV)/.stamp  ## train, evaluate and backtest a small agent on rea
 
 test: $(VENV)/.stamp  ## run the tests on both cores
 	$(BIN)/python -m pytest -n $(WORKERS)
+
+test-bench: $(BENCH)/.stamp  ## agents of other libraries on trader/Market-v0, beside Stable-Baselines3
+	KERAS_BACKEND=jax PYTHONPATH=. $(BENCH)/bin/python -m pytest benchmarks/tests
 
 style: $(VENV)/.stamp
 	$(BIN)/ruff format --check .

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 PINS = [ROOT / "requirements.txt", ROOT / "benchmarks" / "requirements.txt"]
 DISTRIBUTIONS = {"yaml": "pyyaml", "talib": "ta-lib"}  # import name -> package name, where they differ
 EXTRAS = ("jax", "gym")  # what may be imported where the user asked for it
-TARGETS = ["quickstart", "test", "check", "bench", "format", "clean"]
+TARGETS = ["quickstart", "test", "test-bench", "check", "bench", "format", "clean"]
 
 ADDRESS = re.compile(
     r"://|\bfile:|--(extra-)?index|--find-links|--trusted-host|\s@\s|^-[eifc]\b|(?<!\w)/\w", re.MULTILINE
