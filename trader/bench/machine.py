@@ -15,7 +15,6 @@ import keras
 import trader
 from trader.evaluation.results import Measure, Undefined
 
-_PACKAGES = ("tensorflow", "jax", "jaxlib", "keras", "numpy")
 _CPU_INFO = Path("/proc/cpuinfo")
 
 
@@ -27,7 +26,7 @@ class Machine(NamedTuple):
         cores: logical cores that this process may use.
         gpus: model names of those that the backend sees.
         backend: compiler under Keras.
-        versions: package -> version.
+        versions: of this package, Python, the backend, Keras and NumPy.
     """
 
     cpu: str
@@ -62,11 +61,16 @@ def peak_memory_bytes() -> int:
 
 def peak_device_memory_bytes() -> Measure:
     """Return the most memory held so far on the first GPU."""
-    if not keras.distribution.list_devices("gpu"):
+    if not _computes_on_gpu():
         return Undefined("no GPU")
     figures = _device_memory()
     peak = figures.get("peak", figures.get("peak_bytes_in_use"))
     return Undefined("the backend does not tell") if peak is None else float(peak)
+
+
+def _computes_on_gpu() -> bool:
+    # Asked for GPUs alone, Keras on JAX raises where there are none.
+    return any(device.startswith("gpu") for device in keras.distribution.list_devices())
 
 
 def _device_memory() -> dict[str, Any]:
@@ -80,7 +84,7 @@ def _device_memory() -> dict[str, Any]:
 
 
 def _gpus() -> tuple[str, ...]:
-    if not keras.distribution.list_devices("gpu"):
+    if not _computes_on_gpu():
         return ()
     if keras.backend.backend() == "jax":
         import jax
@@ -99,10 +103,6 @@ def _num_cores() -> int:
 
 
 def _versions() -> dict[str, str]:
-    versions = {"trader": trader.__version__, "python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
+    packages = (keras.backend.backend(), "keras", "numpy")
+    own = {"trader": trader.__version__, "python": platform.python_version()}
+    return own | {package: metadata.version(package) for package in packages}

@@ -21,11 +21,11 @@ class Table(NamedTuple):
 
 
 def machine_line(figures: Figures) -> str:
-    """Return processor, cores, graphics cards, backend, versions and date in one line."""
+    """Return processor, cores, graphics cards, versions (the backend's among them) and date in one line."""
     machine = figures.machine
     parts = [machine.cpu, f"{machine.cores} core{'s' * (machine.cores > 1)}", *machine.gpus]
     versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
-    return f"{', '.join(parts)}; on {machine.backend}; {versions}; {figures.date}"
+    return f"{', '.join(parts)}; {versions}; {figures.date}"
 
 
 def roof_line(figures: Figures) -> str:
