@@ -97,7 +97,7 @@ def measure(arguments: argparse.Namespace) -> dict:
         "weights": num_weights(agent),
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "bytes_per_transition": BYTES_PER_TRANSITION if arguments.agent == "dqn" else None,
-        "versions": {name: version(name) for name in ("trader", "tensorflow", "keras", "numpy")},
+        "versions": {name: version(name) for name in ("trader", keras.backend.backend(), "keras", "numpy")},
     }
 
 

@@ -36,20 +36,56 @@ class GreedyPass(NamedTuple):
 
 def greedy_pass(agent: Agent) -> Callable[[Market, Segment], GreedyPass]:
     """Return the compiled pass of `agent` (with its present weights) over every decision of a segment."""
-    compiled: dict[int, Callable[..., Any]] = {}
+    program = _by_length(lambda num_steps: backend.compiled_reader(_whole(agent, num_steps), agent.policy.variables))
 
     def run(market: Market, segment: Segment) -> GreedyPass:
-        num_steps = int(np.max(np.asarray(segment.last) - np.asarray(segment.first))) + 1
-        if num_steps not in compiled:
-            compiled[num_steps] = _compiled_pass(agent, num_steps)
-        outputs = compiled[num_steps](market, Segment(*map(ops.convert_to_tensor, segment)))
-        action, exposure, equity, exponent, alive = (ops.convert_to_numpy(x) for x in outputs)
-        return GreedyPass(action, exposure, np.ldexp(equity.astype(np.float64), exponent), alive)
+        return _as_numpy(program(_num_steps(segment))(market, _on_device(segment)))
 
     return run
 
 
-def _compiled_pass(agent: Agent, num_steps: int) -> Callable[..., Any]:
+def greedy_passes(agent: Agent) -> Callable[[list[Any], Market, Segment], list[GreedyPass]]:
+    """Return the compiled pass of S seeds at once: `(values [S, …] of the policy's variables, market, segment)`."""
+
+    def mapped(num_steps: int) -> Callable[..., Any]:
+        return backend.mapped_reader(_whole(agent, num_steps), agent.policy.variables, (None, None))
+
+    program = _by_length(mapped)
+
+    def run(values: list[Any], market: Market, segment: Segment) -> list[GreedyPass]:
+        outputs = program(_num_steps(segment))(values, market, _on_device(segment))
+        host = [ops.convert_to_numpy(output) for output in outputs]
+        return [_as_numpy(tuple(output[lane] for output in host)) for lane in range(len(host[0]))]
+
+    return run
+
+
+def _by_length(build: Callable[[int], Callable[..., Any]]) -> Callable[[int], Callable[..., Any]]:
+    """Return `build`, remembering what it built: a pass is compiled once for each number of decisions."""
+    built: dict[int, Callable[..., Any]] = {}
+
+    def program(num_steps: int) -> Callable[..., Any]:
+        if num_steps not in built:
+            built[num_steps] = build(num_steps)
+        return built[num_steps]
+
+    return program
+
+
+def _num_steps(segment: Segment) -> int:
+    return int(np.max(np.asarray(segment.last) - np.asarray(segment.first))) + 1
+
+
+def _on_device(segment: Segment) -> Segment:
+    return Segment(*map(ops.convert_to_tensor, segment))
+
+
+def _as_numpy(outputs: Any) -> GreedyPass:
+    action, exposure, equity, exponent, alive = (ops.convert_to_numpy(output) for output in outputs)
+    return GreedyPass(action, exposure, np.ldexp(equity.astype(np.float64), exponent), alive)
+
+
+def _whole(agent: Agent, num_steps: int) -> Callable[[Market, Segment], Any]:
     env = agent.env
     positions = ops.convert_to_tensor(list(env.config.positions), "float32")
 
@@ -67,9 +103,9 @@ def _compiled_pass(agent: Agent, num_steps: int) -> Callable[..., Any]:
     def whole(market: Market, segment: Segment) -> Any:
         asset = ops.arange(segment.first.shape[0], dtype="int32")
         start = (bars.begin(env, asset, segment.first), ops.zeros_like(asset), ops.ones_like(asset, "bool"))
-        return backend.scan(lambda c: act(market, segment, *c), start, num_steps, agent.variables)[1]
+        return backend.scan(lambda c: act(market, segment, *c), start, num_steps, agent.policy.variables)[1]
 
-    return backend.compiled(whole, agent.variables)
+    return whole
 
 
 def _rescaled(state: bars.EnvState, equity: Any) -> tuple[bars.EnvState, Any]:

@@ -61,7 +61,7 @@ def build_a2c(config: A2cConfig, train: TrainConfig, env: MarketEnv, num_feature
 
     def network(seed: int) -> keras.Model:
         heads = {"policy": env.config.num_actions, "value": 1}
-        return build_network(config.network, window, NUM_ACCOUNT, heads, seed)
+        return build_network(config.network, window, NUM_ACCOUNT, heads, seed, train.precision)
 
     model = network(0)
     own, head = actor_and_critic_variables(model)

@@ -58,7 +58,7 @@ def build_dqn(config: DqnConfig, train: TrainConfig, env: MarketEnv, num_feature
 
     def network(seed: int) -> keras.Model:
         heads = {"q_values": env.config.num_actions}
-        return build_network(config.network, window, replay.NUM_ACCOUNT, heads, seed)
+        return build_network(config.network, window, replay.NUM_ACCOUNT, heads, seed, train.precision)
 
     online, target = network(0), network(0)
     optimizer = build_optimizer(config.optimizer, config.learning_rate, online.trainable_variables)
@@ -73,7 +73,7 @@ def build_dqn(config: DqnConfig, train: TrainConfig, env: MarketEnv, num_feature
     def restart(seed: int) -> None:
         restart_online(seed)
         for copy, weight in zip(target.variables, online.variables, strict=True):
-            copy.assign(weight.value)
+            copy.assign(ops.copy(weight.value))  # two variables must not share an array
 
     rate = pace(config, num_envs)
     return Agent(

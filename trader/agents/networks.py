@@ -11,7 +11,12 @@ if TYPE_CHECKING:
 
 
 def build_network(
-    network: MlpNetwork, window_shape: tuple[int, int], num_account: int, heads: dict[str, int], seed: int
+    network: MlpNetwork,
+    window_shape: tuple[int, int],
+    num_account: int,
+    heads: dict[str, int],
+    seed: int,
+    precision: str = "float32",
 ) -> keras.Model:
     """Return a model `[window [N, W, F], account [N, C]] -> [output [N, size] for each head]`.
 
@@ -23,22 +28,26 @@ def build_network(
         num_account: C.
         heads: name -> outputs; the layers carry these names.
         seed: of the initial weights; equal seeds give equal weights.
+        precision: `mixed_bfloat16` computes the hidden layers in bfloat16; weights and heads are float32 always.
 
     Reference:
         Andrychowicz et al. (2021), What matters in on-policy reinforcement learning, section 3.2 (small policy head).
     """
+    policy = "mixed_bfloat16" if precision == "mixed_bfloat16" else "float32"
     window = keras.Input(window_shape, name="window")
     account = keras.Input((num_account,), name="account")
     hidden: Any = keras.layers.Concatenate()([keras.layers.Flatten()(window), account])
     for number, units in enumerate(network.net_arch):
         start = keras.initializers.Orthogonal(gain=2**0.5, seed=seed * 1009 + number)
-        layer = keras.layers.Dense(units, network.activation, kernel_initializer=start, name=f"hidden_{number}")
-        hidden = layer(hidden)
+        name = f"hidden_{number}"
+        hidden = keras.layers.Dense(units, network.activation, kernel_initializer=start, dtype=policy, name=name)(
+            hidden
+        )
     outputs = []
     for number, (name, size) in enumerate(heads.items()):
         gain = 0.01 if name == "policy" else 1.0
         start = keras.initializers.Orthogonal(gain=gain, seed=seed * 1009 + 500 + number)
-        outputs.append(keras.layers.Dense(size, kernel_initializer=start, name=name)(hidden))
+        outputs.append(keras.layers.Dense(size, kernel_initializer=start, dtype="float32", name=name)(hidden))
     return keras.Model([window, account], outputs)
 
 

@@ -47,7 +47,7 @@ def build_reinforce(config: ReinforceConfig, train: TrainConfig, env: MarketEnv,
 
     def network(seed: int) -> keras.Model:
         heads = {"policy": env.config.num_actions}
-        return build_network(config.network, window, NUM_ACCOUNT, heads, seed)
+        return build_network(config.network, window, NUM_ACCOUNT, heads, seed, train.precision)
 
     model = network(0)
     optimizer = build_optimizer(config.optimizer, config.learning_rate, model.trainable_variables)

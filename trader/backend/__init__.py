@@ -7,13 +7,34 @@ returned. The functions come from the module of the backend that Keras runs on (
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
+from keras import ops
 
 if keras.backend.backend() == "tensorflow":
     from trader.backend.tensorflow import (
-        categorical,
+        MAPS_SEEDS,
         compiled,
+        compiled_reader,
         key,
+        mapped,
+        mapped_reader,
+        randint,
+        repeat,
+        scan,
+        split,
+        uniform,
+        value_and_grad,
+    )
+elif keras.backend.backend() == "jax":
+    from trader.backend.jax import (
+        MAPS_SEEDS,
+        compiled,
+        compiled_reader,
+        key,
+        mapped,
+        mapped_reader,
         randint,
         repeat,
         scan,
@@ -22,12 +43,18 @@ if keras.backend.backend() == "tensorflow":
         value_and_grad,
     )
 else:
-    raise ImportError(f"trader has no backend for Keras on {keras.backend.backend()}; set KERAS_BACKEND=tensorflow")
+    raise ImportError(
+        f"trader has no backend for Keras on {keras.backend.backend()}; set KERAS_BACKEND to tensorflow or jax"
+    )
 
 __all__ = [
+    "MAPS_SEEDS",
     "categorical",
     "compiled",
+    "compiled_reader",
     "key",
+    "mapped",
+    "mapped_reader",
     "randint",
     "repeat",
     "scan",
@@ -35,3 +62,14 @@ __all__ = [
     "uniform",
     "value_and_grad",
 ]
+
+
+def categorical(draws: Any, logits: Any) -> Any:
+    """Return int32 choices `[...]` from `softmax(logits)` over the last axis (Gumbel maximum).
+
+    Args:
+        draws: uniform numbers in [0, 1) of the shape of `logits`.
+        logits: `[..., A]`; an action at −1e9 is never drawn.
+    """
+    gumbel = -ops.log(-ops.log(draws + 1e-7) + 1e-7)
+    return ops.cast(ops.argmax(logits + gumbel, axis=-1), "int32")

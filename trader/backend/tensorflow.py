@@ -10,11 +10,26 @@ from typing import Any
 
 import tensorflow as tf
 
+MAPS_SEEDS = False  # seeds go through the same program one after the other
+
 
 def compiled(function: Callable[..., Any], variables: Sequence[Any]) -> Callable[..., Any]:
     """Return `function` compiled as a whole; `variables` (all that it reads or changes) change in place."""
     del variables  # the JAX seam lifts them into arguments; TensorFlow captures them
     return tf.function(function, jit_compile=True, autograph=False)
+
+
+def compiled_reader(function: Callable[..., Any], variables: Sequence[Any]) -> Callable[..., Any]:
+    """Return `function` compiled as a whole; it reads `variables` and changes none."""
+    return compiled(function, variables)
+
+
+def mapped(*_: Any) -> Any:
+    """Raise NotImplementedError: see `MAPS_SEEDS`."""
+    raise NotImplementedError("TensorFlow trains one seed after the other")
+
+
+mapped_reader = mapped
 
 
 def repeat(function: Callable[[Any], Any], carry: Any, n: Any, variables: Sequence[Any]) -> Any:
@@ -80,14 +95,3 @@ def randint(k: Any, shape: Sequence[int], high: Any) -> Any:
     """Return int32 draws from 0 … `high` − 1; the bias is below `high` / 2³¹."""
     positive = tf.bitwise.bitwise_and(_bits(k, shape), 0x7FFFFFFF)
     return positive % tf.cast(high, tf.int32)
-
-
-def categorical(draws: Any, logits: Any) -> Any:
-    """Return int32 choices `[...]` from `softmax(logits)` over the last axis (Gumbel maximum).
-
-    Args:
-        draws: uniform numbers in [0, 1) of the shape of `logits`.
-        logits: `[..., A]`; an action at −1e9 is never drawn.
-    """
-    gumbel = -tf.math.log(-tf.math.log(draws + 1e-7) + 1e-7)
-    return tf.argmax(logits + gumbel, axis=-1, output_type=tf.int32)

@@ -10,6 +10,7 @@ import typer
 
 from trader.cli.params import (
     BackendOption,
+    CompileCacheOption,
     Device,
     DeviceOption,
     JsonOption,
@@ -41,10 +42,11 @@ def evaluate(
     runs_dir: RunsDirOption = Path("runs"),
     backend: BackendOption = None,
     device: DeviceOption = "auto",
+    compile_cache: CompileCacheOption = None,
 ) -> None:
     """Play every kept checkpoint of every seed on the validation or training dates; the best is marked."""
     found = tuple(_playable(run, runs_dir) for run in runs)
-    _start_backend(backend, device)
+    _start_backend(backend or _backend_of(found[0]), device, compile_cache)
     from trader.cli.console import Console
     from trader.cli.results import print_evaluations
     from trader.runs import judge
@@ -73,13 +75,14 @@ def backtest(
     runs_dir: RunsDirOption = Path("runs"),
     backend: BackendOption = None,
     device: DeviceOption = "auto",
+    compile_cache: CompileCacheOption = None,
 ) -> None:
     """Play the run's agents and the baselines on held-out dates; writes report.html, report.json and two CSV files."""
     dates, which = parse_timerange(timerange), parse_checkpoint(checkpoint)
     if fee is not None and not 0 <= fee < 0.2:
         raise TraderError(f"--fee: must be a fraction ≥ 0 and < 0.2; received {fee:g}")
     found = _playable(run, runs_dir)
-    _start_backend(backend, device)
+    _start_backend(backend or _backend_of(found), device, compile_cache)
     from trader.cli.console import Console
     from trader.cli.results import deliver_backtest
     from trader.runs import judge
@@ -112,10 +115,17 @@ def _playable(run: str, runs_dir: Path) -> RunFolder:
     return found
 
 
-def _start_backend(backend: str | None, device: Device) -> None:
-    from trader.cli.quiet import BACKENDS, start_backend
+def _backend_of(run: RunFolder) -> str:
+    """Return the backend that a run was trained on; its weights load on any other as well."""
+    from trader.runs.manifest import read_manifest
 
-    start_backend(backend or BACKENDS[0], device)
+    return str(read_manifest(run.path).get("backend") or "tensorflow")
+
+
+def _start_backend(backend: str, device: Device, compile_cache: Path | None) -> None:
+    from trader.cli.quiet import start_backend
+
+    start_backend(backend, device, compile_cache=compile_cache)
 
 
 def parse_timerange(text: str | None) -> tuple[date, date] | None:

@@ -32,12 +32,20 @@ BackendOption = Annotated[
         "--backend",
         metavar="NAME",
         envvar="TRADER_BACKEND",
-        help="Compiler under Keras: tensorflow; default: the config's.",
+        help="Compiler under Keras: tensorflow or jax; default: the config's, or the run's.",
     ),
 ]
 DeviceOption = Annotated[
     Device,
     typer.Option("--device", envvar="TRADER_DEVICE", help="Where to compute; auto takes a GPU when there is one."),
+]
+CompileCacheOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        envvar="TRADER_COMPILE_CACHE",
+        help="Where jax keeps compiled programs for later runs; tensorflow keeps none.",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the same content for machines on stdout.")]
 

@@ -1,15 +1,18 @@
-"""Starting the compute backend without its chatter: TensorFlow writes to file descriptor 2 from C++ at import."""
+"""Starting the compute backend without its chatter: both write to file descriptor 2 from C++."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 
+from trader.cli.quick_imports import quick_imports
 from trader.errors import TraderError, listing, nearest
 
-BACKENDS = ("tensorflow",)
+BACKENDS = ("tensorflow", "jax")
 
 
 @contextmanager
@@ -28,44 +31,70 @@ def quiet_stderr() -> Generator[None]:
         os.close(nowhere)
 
 
-def start_backend(backend: str, device: str) -> None:
+def start_backend(backend: str, device: str, precision: str = "float32", compile_cache: Path | None = None) -> None:
     """Import Keras on this backend, silently; Keras fixes its backend at import, so this comes before any other use.
 
     Args:
         backend: compiler and array library under Keras.
         device: auto, cpu or gpu.
+        precision: of matrix products on a GPU; TF32 rounds their inputs to 10 bits and is off unless asked for.
+        compile_cache: folder in which JAX keeps compiled programs for later processes; TensorFlow keeps none.
 
     Raises:
-        TraderError: unknown backend, a second backend in one process, `gpu` where there is none.
+        TraderError: unknown or missing backend, a second backend in one process, `gpu` where there is none.
     """
     if backend not in BACKENDS:
         raise TraderError(
             f'--backend: unknown value "{backend}"{nearest(backend, BACKENDS) or ";"} allowed: {listing(BACKENDS)}'
         )
+    if importlib.util.find_spec(backend) is None:
+        raise TraderError(f"backend {backend}: not installed; pip install trader[{backend}], or use another --backend")
     _silence_python()
     os.environ["KERAS_BACKEND"] = backend
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its rounding depends on the machine's load
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # JAX would take most of a GPU's memory at once
     if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    with quiet_stderr():
+        os.environ["JAX_PLATFORMS"] = "cpu"
+    with quiet_stderr(), quick_imports(backend):
         import keras
 
-        num_gpus = _start_tensorflow()
+        num_gpus = _start_jax(precision, compile_cache) if backend == "jax" else _start_tensorflow(precision)
     if keras.backend.backend() != backend:
         raise TraderError(
             f"--backend: Keras already runs on {keras.backend.backend()} in this process, not on {backend}"
         )
     if device == "gpu" and not num_gpus:
-        raise TraderError("--device gpu: TensorFlow sees no GPU; allowed here: auto, cpu (trader[gpu] installs CUDA)")
+        names, extra = {"jax": ("JAX", "jax-cuda"), "tensorflow": ("TensorFlow", "gpu")}[backend]
+        raise TraderError(f"--device gpu: {names} sees no GPU; allowed here: auto, cpu (trader[{extra}] installs CUDA)")
 
 
-def _start_tensorflow() -> int:
+def _start_tensorflow(precision: str) -> int:
     """Touch the runtime once, since its first operation prints as well; return the number of GPUs."""
     import tensorflow as tf
 
+    gpus = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)
+    tf.config.experimental.enable_tensor_float_32_execution(precision == "tf32")
     tf.zeros(())
-    return len(tf.config.list_physical_devices("GPU"))
+    return len(gpus)
+
+
+def _start_jax(precision: str, compile_cache: Path | None) -> int:
+    """Set JAX up before its first operation; return the number of GPUs."""
+    import jax
+
+    # Keras would import TensorFlow when it saves a model, only to ask whether a value is one of its shapes.
+    sys.modules.setdefault("tensorflow", None)  # type: ignore[arg-type]
+    gpus = [device for device in jax.devices() if device.platform == "gpu"]
+    if gpus:
+        jax.config.update("jax_default_matmul_precision", "tensorfloat32" if precision == "tf32" else "float32")
+    if compile_cache is not None:
+        jax.config.update("jax_compilation_cache_dir", str(compile_cache.absolute()))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    return len(gpus)
 
 
 def _silence_python() -> None:

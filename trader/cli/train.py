@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from trader.cli.params import BackendOption, Device, DeviceOption, RunsDirOption, SetOption, command_line, examples
+from trader.cli.params import (
+    BackendOption,
+    CompileCacheOption,
+    Device,
+    DeviceOption,
+    RunsDirOption,
+    SetOption,
+    command_line,
+    examples,
+)
 from trader.errors import TraderError
+
+if TYPE_CHECKING:
+    from trader.config import Experiment
 
 EXAMPLES = examples(
     "trader train --config configs/quickstart.yaml",
@@ -33,6 +45,7 @@ def train(
     runs_dir: RunsDirOption = Path("runs"),
     backend: BackendOption = None,
     device: DeviceOption = "auto",
+    compile_cache: CompileCacheOption = None,
     inexact: Annotated[
         bool, typer.Option("--inexact", help="Resume although config, prices or versions differ.")
     ] = False,
@@ -42,9 +55,9 @@ def train(
         raise TraderError("trader train: give either --config FILE or --resume RUN")
     overrides = [*(set_ or ()), *_overrides({"seed": seed, "seeds": seeds, "name": name, "backend": backend})]
     if config is not None:
-        _start(config, overrides, runs_dir, device)
+        _start(config, overrides, runs_dir, _Compute(device, compile_cache))
     else:
-        _resume(str(resume), overrides, runs_dir, device, inexact)
+        _resume(str(resume), overrides, runs_dir, _Compute(device, compile_cache), inexact)
 
 
 def _overrides(named: dict[str, int | str | None]) -> list[str]:
@@ -54,28 +67,39 @@ def _overrides(named: dict[str, int | str | None]) -> list[str]:
     return [f"{key}={json.dumps(value)}" for key, value in named.items() if value is not None]
 
 
-def _start(config: Path, overrides: list[str], runs_dir: Path, device: Device) -> None:
+class _Compute(NamedTuple):
+    """Where to compute, and where compiled programs are kept."""
+
+    device: Device
+    cache: Path | None
+
+    def start(self, experiment: Experiment) -> None:
+        from trader.cli.quiet import start_backend
+
+        start_backend(experiment.backend, self.device, experiment.train.precision, self.cache)
+
+
+def _start(config: Path, overrides: list[str], runs_dir: Path, compute: _Compute) -> None:
     from trader.config.load import load_experiment
 
     experiment = load_experiment(config, overrides)
-    from trader.cli.quiet import start_backend
-
-    start_backend(experiment.backend, device)
+    compute.start(experiment)
     from trader.cli.console import Console
     from trader.runs import execute
     from trader.runs.options import TrainOptions
 
-    options = TrainOptions(experiment, config.parent, runs_dir, device, command_line())
+    options = TrainOptions(experiment, config.parent, runs_dir, compute.device, command_line())
     typer.echo(f"Run: {execute.train(options, Console())}")
 
 
-def _resume(run: str, overrides: list[str], runs_dir: Path, device: Device, inexact: bool) -> None:
+def _resume(run: str, overrides: list[str], runs_dir: Path, compute: _Compute, inexact: bool) -> None:
     from trader.runs.folder import find_run
 
     found = find_run(run, runs_dir)
-    from trader.cli.quiet import BACKENDS, start_backend
+    from trader.runs.manifest import read_manifest
+    from trader.runs.stored import stored_experiment
 
-    start_backend(BACKENDS[0], device)
+    compute.start(stored_experiment(found, read_manifest(found.path), overrides))
     from trader.cli.console import Console
     from trader.runs import execute
     from trader.runs.options import ResumeOptions

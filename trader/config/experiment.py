@@ -32,6 +32,13 @@ class TrainConfig(Section):
     early_stopping_patience: PositiveInt | None = Field(
         default=None, description="validations without a new best before a seed stops; null = never"
     )
+    precision: Literal["float32", "tf32", "mixed_bfloat16"] = Field(
+        default="float32",
+        description="of matrix products: tf32 rounds their inputs (GPU only); mixed_bfloat16 computes hidden layers so",
+    )
+    seeds_per_program: PositiveInt | None = Field(
+        default=None, description="seeds that one program trains side by side on jax; null = all; tensorflow: one"
+    )
 
 
 class EvaluationConfig(Section):
@@ -77,7 +84,9 @@ class Experiment(Section):
     evaluation: EvaluationConfig = Field(
         default_factory=lambda: EvaluationConfig(), description="how results are judged"
     )
-    backend: Literal["tensorflow"] = Field(default="tensorflow", description="compiler and array library under Keras")
+    backend: Literal["tensorflow", "jax"] = Field(
+        default="tensorflow", description="compiler and array library under Keras"
+    )
 
     @model_validator(mode="after")
     def _seeds_fit(self) -> Experiment:

@@ -4,34 +4,46 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from trader.agents.agent import Agent
 from trader.config import Experiment
 from trader.config.load import dump_experiment, experiment_sha256
 from trader.data.prepare import Prepared, prepare
 from trader.data.scaling import scaler_record
 from trader.errors import TraderError
+from trader.lanes import build_trainer
 from trader.runs.catalogue import clean_run
+from trader.runs.cohorts import plan_cohorts
 from trader.runs.folder import RunFolder, create_run, lock, write_log
 from trader.runs.manifest import package_versions, read_manifest, update_manifest, utc_now
 from trader.runs.opening import (
     dates_of,
     held_out,
-    new_trainer,
-    stored_experiment,
+    new_agent,
+    seeds_per_program,
     training_task,
     with_absolute_paths,
 )
 from trader.runs.options import Console, ResumeOptions, TrainOptions
-from trader.runs.seeds import StopRequest, Work, stopping, train_seed
+from trader.runs.seeds import StopRequest, Work, best_figures, plan_of, stopping, train_cohort
+from trader.runs.stored import stored_experiment
 from trader.runs.trials import record_run_ended, record_run_started
 
 # Changing these keys changes no weight: a run may be resumed under other values.
-HARMLESS_KEYS = ("name", "seeds", "train.keep_checkpoints", "evaluation.risk_free_rate", "evaluation.confidence")
+HARMLESS_KEYS = (
+    "name",
+    "seeds",
+    "train.keep_checkpoints",
+    "train.seeds_per_program",
+    "evaluation.risk_free_rate",
+    "evaluation.confidence",
+)
 
 
 def train(options: TrainOptions, console: Console) -> Path:
@@ -119,24 +131,25 @@ def _run_seeds(run: RunFolder, experiment: Experiment, prepared: Prepared, conso
 def _train_all(
     run: RunFolder, experiment: Experiment, prepared: Prepared, console: Console, stop: StopRequest
 ) -> dict[str, Any]:
-    trainer = new_trainer(experiment, experiment.env, prepared.return_deviation, len(prepared.feature_names))
-    work = Work(run, experiment, trainer, training_task(prepared), console, stop)
-    _estimate(work)
-    best = [train_seed(work, number) for number in range(experiment.seeds)]
+    agent = new_agent(experiment, experiment.env, prepared.return_deviation, len(prepared.feature_names))
+    trainers = cache(lambda num_lanes: build_trainer(agent, num_lanes))
+    work = Work(run, experiment, trainers, training_task(prepared), console, stop)
+    _estimate(experiment, agent, console)
+    for cohort in plan_cohorts(run, experiment.seeds, seeds_per_program(experiment), plan_of(experiment)):
+        train_cohort(work, cohort)
+    best = [best_figures(run, seed) for seed in range(experiment.seeds)]
     sharpes = [figures["valid/sharpe"] for figures in best if "valid/sharpe" in figures]
     per_bar = float(np.mean(sharpes) / np.sqrt(prepared.periods_per_year)) if sharpes else None
     return {"valid_sharpe": per_bar}
 
 
-def _estimate(work: Work) -> None:
+def _estimate(experiment: Experiment, agent: Agent, console: Console) -> None:
     """Say what the run will take on disk; time is known once the first chunk has been compiled and timed."""
-    variables = work.trainer.agent.variables
-    one = sum(int(np.prod(variable.shape)) * np.dtype(variable.dtype).itemsize for variable in variables)
-    kept = work.experiment.train.keep_checkpoints + 1
-    total = one * kept * work.experiment.seeds / 1e6
-    steps = work.experiment.train.total_timesteps
-    work.console.line(
-        f"{work.experiment.seeds} × {steps:,} steps; up to {total:,.0f} MB of disk"
+    one = sum(int(np.prod(variable.shape)) * np.dtype(variable.dtype).itemsize for variable in agent.variables)
+    kept = experiment.train.keep_checkpoints + 1
+    total = one * kept * experiment.seeds / 1e6
+    console.line(
+        f"{experiment.seeds} × {experiment.train.total_timesteps:,} steps; up to {total:,.0f} MB of disk"
         f" ({kept} checkpoints of {one / 1e6:,.1f} MB a seed); compiling first, a few seconds"
     )
 

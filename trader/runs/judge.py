@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from trader.agents.agent import Agent
 from trader.config import EnvConfig, Experiment, FileSource
 from trader.config.load import experiment_sha256
-from trader.data.market import Segment
+from trader.data.market import Market, Segment
 from trader.data.prepare import Prepared, prepare_range
 from trader.data.sources import format_of
 from trader.errors import TraderError
@@ -26,26 +27,27 @@ from trader.evaluation.backtest import (
 )
 from trader.evaluation.results import BacktestResult, StrategyResult
 from trader.evaluation.warnings import agent_warnings, fill_warnings, look_warnings, seed_warnings
-from trader.rollout import GreedyPass
+from trader.rollout import GreedyPass, greedy_pass
 from trader.runs.checkpoints import checkpoint_steps, step_name, verify_checkpoint
 from trader.runs.folder import RunFolder
 from trader.runs.manifest import package_versions
-from trader.runs.opening import Opened, chosen_step, dates_of, held_out, load_policy, new_trainer, open_run, own_prices
+from trader.runs.opening import Opened, chosen_step, dates_of, held_out, load_policy, new_agent, open_run, own_prices
 from trader.runs.options import Backtested, BacktestOptions, Console, Evaluated, EvaluateOptions, Scored
 from trader.runs.pointers import pointed
 from trader.runs.results import begin_backtest
 from trader.runs.trials import count_looks, count_trials, record_look
-from trader.training import Trainer, to_device
+from trader.training import to_device
 
 # `--data` without `--timerange` plays whole files.
 ALL_DATES = (date(1800, 1, 1), date(2200, 1, 1))
 
 
 class _Player(NamedTuple):
-    """A trainer with the dates it plays."""
+    """An agent, its compiled pass, and the dates it plays."""
 
     run: RunFolder
-    trainer: Trainer
+    agent: Agent
+    greedy: Callable[[Market, Segment], GreedyPass]
     stage: Stage
     market: Any
 
@@ -157,14 +159,14 @@ def _on_other_files(experiment: Experiment, files: tuple[Path, ...]) -> Experime
 
 
 def _player(opened: Opened, prepared: Prepared, segment: Segment, env: EnvConfig) -> _Player:
-    trainer = new_trainer(opened.experiment, env, opened.return_deviation, len(prepared.feature_names))
+    agent = new_agent(opened.experiment, env, opened.return_deviation, len(prepared.feature_names))
     stage = Stage(prepared, segment, env, opened.experiment.evaluation.risk_free_rate)
-    return _Player(opened.run, trainer, stage, to_device(prepared.market))
+    return _Player(opened.run, agent, greedy_pass(agent), stage, to_device(prepared.market))
 
 
 def _play(player: _Player, seed: int, step: int) -> tuple[GreedyPass, Targets]:
-    load_policy(player.trainer.agent, player.run, seed, step)
-    played = player.trainer.greedy(player.market, player.stage.segment)
+    load_policy(player.agent, player.run, seed, step)
+    played = player.greedy(player.market, player.stage.segment)
     return played, agent_targets(played, player.stage.env)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +12,6 @@ from trader import backend
 from trader.agents.agent import Agent
 from trader.agents.build import build_agent
 from trader.config import EnvConfig, Experiment, FileSource
-from trader.config.load import load_experiment
 from trader.data.fingerprint import fingerprint
 from trader.data.market import Segment
 from trader.data.prepare import Prepared, prepare
@@ -22,10 +20,10 @@ from trader.envs.bars import MarketEnv
 from trader.envs.rewards import reward_scale
 from trader.errors import TraderError
 from trader.runs.checkpoints import checkpoint_steps, read_checkpoint, step_name
-from trader.runs.files import sha256_of
 from trader.runs.folder import RunFolder, no_checkpoints
-from trader.runs.manifest import CONFIG, MANIFEST, read_manifest
+from trader.runs.manifest import read_manifest
 from trader.runs.pointers import pointed
+from trader.runs.stored import stored_experiment
 from trader.runs.trials import HeldOut
 from trader.training import Task, to_device
 
@@ -71,20 +69,6 @@ def open_run(run: RunFolder) -> Opened:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise TraderError(f"{run.path}/manifest.json: not written by a training ({error!r})") from None
-
-
-def stored_experiment(run: RunFolder, manifest: Mapping[str, Any], overrides: Sequence[str] = ()) -> Experiment:
-    """Return a run's config with what earlier resumes changed in it, then `overrides`.
-
-    Raises:
-        TraderError: `config.yaml` is not the one that was trained with.
-    """
-    if sha256_of(run.config) != manifest["files"].get(CONFIG):
-        raise TraderError(
-            f"{run.config}: changed since training (its sha256 is not the one in {MANIFEST}); restore it, and change"
-            " keys with trader train --resume RUN --set KEY=VALUE"
-        )
-    return load_experiment(run.config, [*manifest.get("overrides", []), *overrides])
 
 
 def own_prices(opened: Opened) -> Prepared:

@@ -1,4 +1,4 @@
-"""Training one seed of a run: rows, checkpoints, pointers; exact resume from the newest checkpoint that verifies."""
+"""Training the seeds of one program: rows, checkpoints, pointers; exact resume from checkpoints that verify."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +14,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from trader.agents.agent import Carry
+from trader.agents.agent import Agent
 from trader.config import Experiment
 from trader.errors import TraderError
-from trader.runs.checkpoints import newest_checkpoint, read_checkpoint, write_checkpoint
+from trader.lanes import Lanes, Trainer, restore, snapshot
+from trader.runs.checkpoints import checkpoint_steps, remove_path, step_name, write_checkpoint
+from trader.runs.cohorts import Cohort, Standing, meta_of, snapshots_of
 from trader.runs.folder import RunFolder, write_log
 from trader.runs.metrics_log import MetricsLog, append_metrics, read_metrics, resume_metrics, start_metrics
 from trader.runs.opening import load_policy
 from trader.runs.options import Console
 from trader.runs.pointers import point_to, pointed, prune
-from trader.training import Event, Plan, Progress, Task, Trainer, restore, snapshot, start, train
+from trader.training import Event, Plan, Progress, Report, Task, start, train
 
 _FORECAST_SECONDS = 0.5
 
@@ -40,21 +42,62 @@ class StopRequest:
 
 
 class Work(NamedTuple):
-    """What the seeds of a run share."""
+    """What the seeds of a run share; `trainers` gives the trainer of so many lanes."""
 
     run: RunFolder
     experiment: Experiment
-    trainer: Trainer
+    trainers: Callable[[int], Trainer]
     task: Task
     console: Console
     stop: StopRequest
 
 
 class _Forecast(NamedTuple):
-    """Where the estimate of the whole run's time starts: step (0 = before the first chunk) and clock."""
+    """What the estimate of the whole run's time needs, until it has been said.
 
-    step: int
-    time: float
+    Attributes:
+        seeds: that are trained from here on, one cohort after the other.
+        at_once: seeds of this cohort.
+        step, time: where the clock starts: after the first chunk, which compiled.
+    """
+
+    seeds: int
+    at_once: int
+    step: int = 0
+    time: float = 0.0
+
+    @classmethod
+    def begun(cls, work: Work, cohort: Cohort, at_once: int) -> _Forecast | None:
+        """Return the forecast of a run that begins with this cohort, None for later cohorts."""
+        return cls(work.experiment.seeds, at_once) if 0 in cohort.own else None
+
+    def after(self, work: Work, trainer: Trainer, event: Event) -> _Forecast | None:
+        """Say once how long all seeds will take, from the first chunk after the one that compiled."""
+        compiled = sum(trainer.compile_seconds.values())
+        now = time.perf_counter() - compiled
+        if self.step == 0:
+            return self._replace(step=event.step, time=now)
+        if now - self.time < _FORECAST_SECONDS and not event.finished:
+            return self
+        pace = self.at_once * (event.step - self.step) / max(now - self.time, 1e-9)
+        left = max(work.experiment.train.total_timesteps * self.seeds - event.step * self.at_once, 0) / pace
+        work.console.line(
+            f"compiled in {compiled:.1f} s; about {_duration(left)} for {self.seeds} seed{'s' * (self.seeds > 1)}"
+            f" at {pace:,.0f} steps/s"
+        )
+        return None
+
+
+def _duration(seconds: float) -> str:
+    """Return `40 s`, `12 min` or `3.5 h`.
+
+    Example:
+        >>> _duration(40.4), _duration(720), _duration(12_600)
+        ('40 s', '12 min', '3.5 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 class Clock(NamedTuple):
@@ -107,61 +150,129 @@ def columns_of(experiment: Experiment) -> list[str]:
     return ["step", "wall_s", "steps_per_s", "train/reward", "train/loss", own, *valid]
 
 
-def train_seed(work: Work, number: int) -> dict[str, float]:
-    """Train `seed-<number>` to its end, from its newest checkpoint if it has one; return its best row.
+class _Running(NamedTuple):
+    """A seed while it is trained: its lane, its rows, its clock."""
+
+    seed: int
+    lane: int
+    log: MetricsLog
+    clock: Clock
+
+
+def train_cohort(work: Work, cohort: Cohort) -> None:
+    """Train the seeds of a cohort to their ends, from their newest checkpoints if they have any.
 
     Raises:
-        Interrupted: a signal came; a checkpoint of this moment was written.
+        Interrupted: a signal came; checkpoints of this moment were written.
         TraderError: damaged files, or a disk that cannot be written.
     """
-    carry, progress, log, clock = _begin(work, number)
-    total = work.experiment.train.total_timesteps
-    work.console.begin(f"seed {number}", total, min(int(carry.step), total))
+    trainer = work.trainers(len(cohort.lanes))
+    lanes, progress = _values(work, trainer, cohort)
+    running = [_begin(work, cohort, standing) for standing in cohort.own.values()]
+    total, plan = work.experiment.train.total_timesteps, plan_of(work.experiment)
+    seeds = [seed for seed, standing in cohort.own.items() if not standing.progress.finished]
+    count = max(len(seeds), 1)
+    work.console.begin(_label(seeds or list(cohort.own)), total * count, min(int(lanes.carry.step), total) * count)
     figures: dict[str, float] = {}
-    forecast: _Forecast | None = _Forecast(0, 0.0) if number == 0 else None
+    forecast = _Forecast.begun(work, cohort, count)
     try:
-        for event in train(work.trainer, work.task, plan_of(work.experiment), carry, progress):
-            if event.metrics:
-                figures = {"valid/log_growth": event.metrics["valid/log_growth"]}
-                _write_row(log, event, clock)
-            if event.is_best or event.save_due or work.stop.came:
-                _save(work, number, event)
-            work.console.update(min(event.step, total), figures)
-            forecast = _forecast(work, number, forecast, event)
-            if work.stop.came and not event.progress.finished:
-                write_log(work.run, f"seed-{number}: interrupted at step {event.step}, saved there")
-                work.console.line(f"saved at step {event.step:,}; go on with: trader train --resume {work.run.label}")
-                raise Interrupted
+        for event in train(trainer, work.task, plan, lanes, progress):
+            figures = _shown(event) or figures
+            _keep(work, trainer, cohort, running, event)
+            work.console.update(min(event.step, total) * count, figures)
+            forecast = forecast and forecast.after(work, trainer, event)
+            if work.stop.came and not event.finished:
+                raise _interrupted(work, event.step, seeds)
     finally:
         work.console.end()
-    _export_policy(work, number)
-    return best_figures(work.run, number)
+    for seed in cohort.own:
+        _export_policy(work, trainer.agent, seed)
 
 
-def _forecast(work: Work, number: int, since: _Forecast | None, event: Event) -> _Forecast | None:
-    """Say once how long all seeds will take: from the first chunk after the one that compiled."""
-    now = time.perf_counter()
-    if since is None or since.step == 0:
-        return since and _Forecast(event.step, now)
-    if now - since.time < _FORECAST_SECONDS and not event.progress.finished:
-        return since
-    pace = (event.step - since.step) / (now - since.time)
-    total, seeds = work.experiment.train.total_timesteps, work.experiment.seeds - number
-    left = max(total * seeds - event.step, 0) / pace
-    work.console.line(f"about {_duration(left)} for {seeds} seed{'s' * (seeds > 1)} at {pace:,.0f} steps/s")
-    return None
+def _label(seeds: list[int]) -> str:
+    return f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
 
 
-def _duration(seconds: float) -> str:
-    """Return `40 s`, `12 min` or `3.5 h`.
+def _values(work: Work, trainer: Trainer, cohort: Cohort) -> tuple[Lanes, tuple[Progress, ...]]:
+    """Return what the lanes start or go on from; a lane of no own seed counts as finished."""
+    lanes, _ = start(trainer, work.task, [work.experiment.seed + number for number in cohort.lanes])
+    idle = Progress(finished=True)
+    progress = tuple(cohort.own[seed].progress if seed in cohort.own else idle for seed in cohort.lanes)
+    snapshots = snapshots_of(work.run, cohort)
+    if snapshots is None:
+        return lanes, progress
+    try:
+        return restore(trainer, lanes, snapshots), progress
+    except (KeyError, ValueError) as error:
+        where = work.run.checkpoints(min(cohort.own)) / step_name(cohort.step)
+        raise TraderError(f"{where}: does not fit this config: {error}") from None
 
-    Example:
-        >>> _duration(40.4), _duration(720), _duration(12_600)
-        ('40 s', '12 min', '3.5 h')
-    """
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+def _begin(work: Work, cohort: Cohort, standing: Standing) -> _Running:
+    """Put the files of a seed back to where it stands and open its log."""
+    seed, step, progress = standing.seed, standing.step, standing.progress
+    folder, path, events = work.run.checkpoints(seed), work.run.metrics(seed), work.run.tensorboard(seed)
+    for note in standing.notes:
+        work.console.line(f"seed-{seed}: {note}")
+        write_log(work.run, f"seed-{seed}: {note}")
+    if step == 0:
+        write_log(work.run, f"seed-{seed}: starts at step 0")
+        log, before = start_metrics(path, columns_of(work.experiment), events), 0.0
+    else:
+        write_log(work.run, f"seed-{seed}: resumes at step {step}")
+        if not progress.finished:
+            work.console.line(f"seed {seed}: resumes at step {step:,}")
+        log = resume_metrics(path, columns_of(work.experiment), events, step)
+        rows = read_metrics(path)
+        before = float(rows[-1]["wall_s"] or 0.0) if rows else 0.0
+        if progress.best_step:
+            point_to(folder, "best", progress.best_step, {"valid/log_growth": progress.best_score})
+        point_to(folder, "last", step, {})
+    _forget_after(folder, step)
+    return _Running(seed, cohort.lanes.index(seed), log, Clock(before, time.perf_counter()))
+
+
+def _forget_after(folder: Path, step: int) -> None:
+    """Remove what a kill left beyond the step that all seeds of a cohort had reached."""
+    for later in checkpoint_steps(folder):
+        if later > step:
+            remove_path(folder / step_name(later))
+
+
+def _shown(event: Event) -> dict[str, float]:
+    """Return the figures beside the progress bar: the mean over seeds."""
+    scores = [report.metrics["valid/log_growth"] for report in event.reports if report.metrics]
+    return {"valid/log_growth": float(np.mean(scores))} if scores else {}
+
+
+def _keep(work: Work, trainer: Trainer, cohort: Cohort, running: list[_Running], event: Event) -> None:
+    """Write the rows of an event, then, when any seed has something to save, all of them, then prune."""
+    present = [(one, event.reports[one.lane]) for one in running if event.reports[one.lane].ran]
+    for one, report in present:
+        if report.metrics is not None:
+            _write_row(one.log, event.step, report.metrics, one.clock)
+    if not (event.save_due or work.stop.came or any(report.is_best for _, report in present)):
+        return
+    for one, report in present:
+        _save(work.run, one.seed, event.step, snapshot(trainer, event.lanes, one.lane), report, cohort.lanes)
+    for one, _ in present:
+        prune(work.run.checkpoints(one.seed), work.experiment.train.keep_checkpoints)
+
+
+def _save(
+    run: RunFolder, seed: int, step: int, arrays: dict[str, Any], report: Report, together: tuple[int, ...]
+) -> None:
+    folder = run.checkpoints(seed)
+    write_checkpoint(folder, step, arrays, meta_of(report.progress, together))
+    if report.is_best:
+        point_to(folder, "best", step, {"valid/log_growth": report.progress.best_score})
+    point_to(folder, "last", step, {})
+
+
+def _interrupted(work: Work, step: int, seeds: list[int]) -> Interrupted:
+    write_log(work.run, f"{_label(seeds)}: interrupted at step {step}, saved there")
+    work.console.line(f"saved at step {step:,}; go on with: trader train --resume {work.run.label}")
+    return Interrupted()
 
 
 def best_figures(run: RunFolder, number: int) -> dict[str, float]:
@@ -172,76 +283,22 @@ def best_figures(run: RunFolder, number: int) -> dict[str, float]:
     return {key: value for key, value in chosen[0].items() if value is not None} if chosen else {}
 
 
-def _begin(work: Work, number: int) -> tuple[Carry, Progress, MetricsLog, Clock]:
-    carry, progress = start(work.trainer, work.task, work.experiment.seed + number)
-    folder, columns = work.run.checkpoints(number), columns_of(work.experiment)
-    path, events = work.run.metrics(number), work.run.tensorboard(number)
-    newest = newest_checkpoint(folder)
-    if newest is None:
-        write_log(work.run, f"seed-{number}: starts at step 0")
-        return carry, progress, start_metrics(path, columns, events), Clock(0.0, time.perf_counter())
-    for note in newest.notes:
-        work.console.line(f"seed-{number}: {note}")
-        write_log(work.run, f"seed-{number}: {note}")
-    arrays, meta = read_checkpoint(newest.path)
-    try:
-        carry = restore(work.trainer.agent, carry, arrays)
-    except (KeyError, ValueError) as error:
-        raise TraderError(f"{newest.path}: does not fit this config: {error}") from None
-    progress = _still_to_do(_progress_of(meta), newest.step, plan_of(work.experiment))
-    write_log(work.run, f"seed-{number}: resumes at step {newest.step}")
-    if not progress.finished:
-        work.console.line(f"seed {number}: resumes at step {newest.step:,}")
-    log = resume_metrics(path, columns, events, newest.step)
-    if progress.best_step:
-        point_to(folder, "best", progress.best_step, {"valid/log_growth": progress.best_score})
-    point_to(folder, "last", newest.step, {})
-    rows = read_metrics(path)
-    return carry, progress, log, Clock(float(rows[-1]["wall_s"] or 0.0) if rows else 0.0, time.perf_counter())
-
-
-def _write_row(log: MetricsLog, event: Event, clock: Clock) -> None:
+def _write_row(log: MetricsLog, step: int, metrics: dict[str, float], clock: Clock) -> None:
     wall = clock.seconds()
     rows = read_metrics(log.path)
     last = rows[-1] if rows else {"step": 0, "wall_s": 0.0}
-    pace = (event.step - int(last["step"] or 0)) / max(wall - float(last["wall_s"] or 0.0), 1e-9)
-    figures = {name: None if np.isnan(value) else value for name, value in (event.metrics or {}).items()}
-    append_metrics(log, {"step": event.step, "wall_s": round(wall, 3), "steps_per_s": round(pace, 1), **figures})
+    pace = (step - int(last["step"] or 0)) / max(wall - float(last["wall_s"] or 0.0), 1e-9)
+    figures = {name: None if np.isnan(value) else value for name, value in metrics.items()}
+    append_metrics(log, {"step": step, "wall_s": round(wall, 3), "steps_per_s": round(pace, 1), **figures})
 
 
-def _save(work: Work, number: int, event: Event) -> None:
-    folder = work.run.checkpoints(number)
-    write_checkpoint(folder, event.step, snapshot(work.trainer.agent, event.carry), _meta_of(event.progress))
-    if event.is_best:
-        point_to(folder, "best", event.step, {"valid/log_growth": event.progress.best_score})
-    point_to(folder, "last", event.step, {})
-    prune(folder, work.experiment.train.keep_checkpoints)
-
-
-def _meta_of(progress: Progress) -> dict[str, Any]:
-    score = progress.best_score if np.isfinite(progress.best_score) else None
-    return {**progress._asdict(), "best_score": score}
-
-
-def _progress_of(meta: Mapping[str, Any]) -> Progress:
-    score = meta["best_score"]
-    best_score = -np.inf if score is None else float(score)
-    return Progress(best_score, int(meta["best_step"]), int(meta["stale"]), bool(meta["finished"]))
-
-
-def _still_to_do(progress: Progress, step: int, plan: Plan) -> Progress:
-    """Return the progress with `finished` as the present plan has it: a resume may have changed the length."""
-    ran_out = plan.patience is not None and progress.stale >= plan.patience
-    return progress._replace(finished=step >= plan.total_timesteps or ran_out)
-
-
-def _export_policy(work: Work, number: int) -> None:
+def _export_policy(work: Work, agent: Agent, number: int) -> None:
     """Write the best network as stock Keras, for others; never read back here."""
     best = pointed(work.run.checkpoints(number), "best")
     if best is None:
         return
-    load_policy(work.trainer.agent, work.run, number, best.step)
+    load_policy(agent, work.run, number, best.step)
     target = work.run.policy(number)
     part: Path = target.with_name("policy.tmp.keras")
-    work.trainer.agent.policy.save(part)
+    agent.policy.save(part)
     os.replace(part, target)

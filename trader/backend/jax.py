@@ -1,0 +1,146 @@
+"""The seam on JAX: pure programs, lifted from code that changes Keras variables in place.
+
+A lifted function takes the values of its variables and returns them changed; inside, Keras reads and writes them in a
+`StatelessScope`. Keys are uint32 `[2]` arrays of the Threefry generator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import keras
+
+MAPS_SEEDS = True
+
+# The variables of each lifted function being traced, outermost first: an inner scope must map all of them, since a
+# variable that it does not map would be read as a constant.
+_tracing: list[Sequence[Any]] = []
+
+
+def lifted(function: Callable[..., Any], variables: Sequence[Any]) -> Callable[..., tuple[list[Any], Any]]:
+    """Return the pure form of `function`: `(values, *arguments) -> (changed values, result)`."""
+
+    def pure(values: Sequence[Any], *arguments: Any) -> tuple[list[Any], Any]:
+        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+            _tracing.append(variables)
+            try:
+                result = function(*arguments)
+                return _values(variables), result
+            finally:
+                _tracing.pop()
+
+    return pure
+
+
+def _values(variables: Sequence[Any]) -> list[Any]:
+    return [variable.value for variable in variables]
+
+
+def _assign(variables: Sequence[Any], values: Sequence[Any]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def compiled(function: Callable[..., Any], variables: Sequence[Any]) -> Callable[..., Any]:
+    """Return `function` compiled as a whole; `variables` (all that it reads or changes) change in place.
+
+    Their old values are donated, so a replay of any size is never copied; two variables must not share an array.
+    """
+    program = jax.jit(lifted(function, variables), donate_argnums=0)
+
+    def call(*arguments: Any) -> Any:
+        values, result = program(_values(variables), *arguments)
+        _assign(variables, values)
+        return result
+
+    return call
+
+
+def compiled_reader(function: Callable[..., Any], variables: Sequence[Any]) -> Callable[..., Any]:
+    """Return `function` compiled as a whole; it reads `variables` and changes none."""
+    pure = lifted(function, variables)
+    program = jax.jit(lambda values, *arguments: pure(values, *arguments)[1])
+    return lambda *arguments: program(_values(variables), *arguments)
+
+
+def mapped(
+    function: Callable[..., Any], variables: Sequence[Any], in_axes: Any, out_axes: Any
+) -> Callable[..., tuple[list[Any], Any]]:
+    """Return `(values, *arguments) -> (changed values, result)`, compiled, for S seeds in one program.
+
+    Args:
+        function: written for one seed.
+        variables: all that it reads or changes; their `values` are given as `[S, …]` each, and donated.
+        in_axes: for each argument 0 where seeds differ, None where they share, as records like the argument.
+        out_axes: the same for the result.
+    """
+    over_seeds = jax.vmap(lifted(function, variables), in_axes=(0, *in_axes), out_axes=(0, out_axes))
+    return jax.jit(over_seeds, donate_argnums=0)
+
+
+def mapped_reader(function: Callable[..., Any], variables: Sequence[Any], in_axes: Any) -> Callable[..., Any]:
+    """Return `(values, *arguments) -> result [S, …]`, compiled; it changes no variable."""
+    pure = lifted(function, variables)
+    return jax.jit(jax.vmap(lambda values, *arguments: pure(values, *arguments)[1], in_axes=(0, *in_axes)))
+
+
+def repeat(function: Callable[[Any], Any], carry: Any, n: Any, variables: Sequence[Any]) -> Any:
+    """Return `carry` after `n` (int or int32 scalar) applications of `function`."""
+    pure = lifted(function, variables)
+    values, carry = jax.lax.fori_loop(0, n, lambda _, c: pure(*c), (_values(variables), carry))
+    _assign(variables, values)
+    return carry
+
+
+def scan(function: Callable[[Any], tuple[Any, Any]], carry: Any, n: int, variables: Sequence[Any]) -> tuple[Any, Any]:
+    """Return the last carry and the outputs of `n` steps of `carry -> (carry, outputs)`, stacked on a first axis."""
+    pure = lifted(function, variables)
+
+    def body(c: tuple[Any, Any], _: None) -> tuple[tuple[Any, Any], Any]:
+        values, (moved, outputs) = pure(*c)
+        return (values, moved), outputs
+
+    (values, carry), outputs = jax.lax.scan(body, (_values(variables), carry), None, length=n)
+    _assign(variables, values)
+    return carry, outputs
+
+
+def value_and_grad(loss: Callable[..., tuple[Any, Any]], variables: Sequence[Any]) -> Callable[..., Any]:
+    """Return a function of the same arguments giving `((loss, auxiliary), gradients)` with respect to `variables`.
+
+    What `loss` assigns to variables is lost.
+    """
+
+    def evaluate(*arguments: Any) -> Any:
+        around = [(variable, variable.value) for variable in (_tracing[-1] if _tracing else ())]
+
+        def of_values(values: Sequence[Any]) -> Any:
+            with keras.StatelessScope(state_mapping=[*around, *zip(variables, values, strict=True)]):
+                return loss(*arguments)
+
+        return jax.value_and_grad(of_values, has_aux=True)(_values(variables))
+
+    return evaluate
+
+
+def key(seed: int) -> Any:
+    """Return the key of a seed (0 … 2³¹ − 1)."""
+    return jax.random.PRNGKey(seed)
+
+
+def split(parent: Any, n: int) -> list[Any]:
+    """Return `n` new keys; the parent must not be used again."""
+    return list(jax.random.split(parent, n))
+
+
+def uniform(k: Any, shape: Sequence[int]) -> Any:
+    """Return float32 draws from [0, 1)."""
+    return jax.random.uniform(k, tuple(shape))
+
+
+def randint(k: Any, shape: Sequence[int], high: Any) -> Any:
+    """Return int32 draws from 0 … `high` − 1; the bias is below `high` / 2³¹."""
+    positive = jax.random.bits(k, tuple(shape), "uint32") >> 1
+    return positive.astype("int32") % high

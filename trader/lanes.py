@@ -1,0 +1,238 @@
+"""Seeds side by side: the values of S seeds, moved on by one compiled program.
+
+One seed lives in the agent's variables. Several, where the backend maps programs over seeds, are arrays beside them:
+each variable's value and each part of the carry but the counters, which all seeds share, with a first axis S.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from keras import ops
+
+from trader import backend
+from trader.agents.agent import Agent, Carry, no_stats
+from trader.data.market import Market, Segment
+from trader.rollout import GreedyPass, greedy_pass, greedy_passes
+
+# What seeds share has no axis: a replay cursor of its own for each seed would turn every write into a scatter.
+_AXES = Carry(env=0, memory=None, key=0, step=None, stats=0)
+
+
+class Lanes(NamedTuple):
+    """The device part of S seeds' values.
+
+    Attributes:
+        values: of the agent's variables, `[S, …]` each; None for one seed, whose values are in the variables.
+        carry: the rest; leaves `[S, …]` but for `memory` and `step`; for one seed without that axis.
+    """
+
+    values: list[Any] | None
+    carry: Carry
+
+
+class Trainer(NamedTuple):
+    """An agent with its compiled programs for S seeds at once.
+
+    Attributes:
+        agent: what learns.
+        num_lanes: S.
+        chunk: `(market, segment, lanes, n) -> lanes` after n iterations.
+        greedy: `(market, segment, lanes) -> [pass of each seed]`.
+        compile_seconds: what the first call of each program took, nearly all of it compilation; filled by that call.
+    """
+
+    agent: Agent
+    num_lanes: int
+    chunk: Callable[[Market, Segment, Lanes, Any], Lanes]
+    greedy: Callable[[Market, Segment, Lanes], list[GreedyPass]]
+    compile_seconds: dict[str, float]
+
+
+def build_trainer(agent: Agent, num_lanes: int = 1) -> Trainer:
+    """Return the trainer of `num_lanes` seeds of `agent`; compiles at the first call.
+
+    Raises:
+        ValueError: several seeds on a backend that trains one after the other.
+    """
+    if num_lanes > 1 and not backend.MAPS_SEEDS:
+        raise ValueError(f"this backend trains one seed after the other; received {num_lanes} at once")
+    chunk, greedy = _alone(agent) if num_lanes == 1 else _side_by_side(agent)
+    seconds: dict[str, float] = {}
+    return Trainer(
+        agent,
+        num_lanes,
+        _timed_once("training", chunk, lambda lanes: int(lanes.carry.step), seconds),
+        _timed_once("greedy pass", greedy, len, seconds),
+        seconds,
+    )
+
+
+def _timed_once(
+    name: str, function: Callable[..., Any], wait: Callable[[Any], Any], seconds: dict[str, float]
+) -> Callable[..., Any]:
+    """Return `function`, which notes how long its first call took; `wait` reads what the device has to finish first."""
+
+    def call(*arguments: Any) -> Any:
+        if name in seconds:
+            return function(*arguments)
+        began = time.perf_counter()
+        result = function(*arguments)
+        wait(result)
+        seconds[name] = time.perf_counter() - began
+        return result
+
+    return call
+
+
+def _iterations(agent: Agent) -> Callable[[Market, Segment, Carry, Any], Carry]:
+    def chunk(market: Market, segment: Segment, carry: Carry, n: Any) -> Carry:
+        return backend.repeat(lambda c: agent.iterate(market, segment, c), carry, n, agent.variables)
+
+    return chunk
+
+
+_Chunk = Callable[[Market, Segment, Lanes, Any], Lanes]
+_Greedy = Callable[[Market, Segment, Lanes], list[GreedyPass]]
+
+
+def _alone(agent: Agent) -> tuple[_Chunk, _Greedy]:
+    program, play = backend.compiled(_iterations(agent), agent.variables), greedy_pass(agent)
+
+    def chunk(market: Market, segment: Segment, lanes: Lanes, n: Any) -> Lanes:
+        return Lanes(None, program(market, segment, lanes.carry, n))
+
+    return chunk, lambda market, segment, lanes: [play(market, segment)]
+
+
+def _side_by_side(agent: Agent) -> tuple[_Chunk, _Greedy]:
+    program = backend.mapped(_iterations(agent), agent.variables, (None, None, _AXES, None), _AXES)
+    play, num_weights = greedy_passes(agent), len(agent.policy.variables)
+
+    def chunk(market: Market, segment: Segment, lanes: Lanes, n: Any) -> Lanes:
+        return Lanes(*program(lanes.values, market, segment, lanes.carry, n))
+
+    def greedy(market: Market, segment: Segment, lanes: Lanes) -> list[GreedyPass]:
+        return play((lanes.values or [])[:num_weights], market, segment)
+
+    return chunk, greedy
+
+
+def begin(trainer: Trainer, market: Market, segment: Segment, seeds: Sequence[int]) -> Lanes:
+    """Return the values that `num_lanes` seeds start from; one seed's go into the agent's variables."""
+    agent, begun = trainer.agent, []
+    for seed in seeds:
+        agent.restart(seed)
+        begun.append((_copies(agent) if trainer.num_lanes > 1 else [], agent.start(market, segment, seed)))
+    return _joined(trainer, begun)
+
+
+def _copies(agent: Agent) -> list[Any]:
+    return [ops.copy(variable.value) for variable in agent.variables]
+
+
+def _joined(trainer: Trainer, parts: Sequence[tuple[list[Any], Carry]]) -> Lanes:
+    """Return the values of several seeds as one; what seeds share is taken from the first."""
+    if trainer.num_lanes == 1:
+        return Lanes(None, parts[0][1])
+    values = [ops.stack(same) for same in zip(*(values for values, _ in parts), strict=True)]
+    carries = [carry for _, carry in parts]
+    shared = {"memory": carries[0].memory, "step": carries[0].step}
+    separate = [carry._replace(memory=(), step=()) for carry in carries]
+    return Lanes(values, _stacked(separate)._replace(**shared))
+
+
+def _stacked(records: Sequence[Any]) -> Any:
+    first = records[0]
+    if isinstance(first, tuple):
+        merged = [_stacked(parts) for parts in zip(*records, strict=True)]
+        return type(first)(*merged) if merged else first
+    return ops.stack(records)
+
+
+def lane_of(trainer: Trainer, lanes: Lanes, lane: int) -> Carry:
+    """Return the carry of one seed as NumPy arrays, without the axis of seeds."""
+    own = _mapped(ops.convert_to_numpy, lanes.carry)
+    if trainer.num_lanes == 1:
+        return own
+    separate = own._replace(memory=(), step=())
+    return _mapped(lambda leaf: leaf[lane], separate)._replace(memory=own.memory, step=own.step)
+
+
+def _mapped(function: Callable[[Any], Any], record: Any) -> Any:
+    if not isinstance(record, tuple):
+        return function(record)
+    return type(record)(*(_mapped(function, part) for part in record)) if record else record
+
+
+def without_stats(trainer: Trainer, lanes: Lanes) -> Lanes:
+    """Return `lanes` with all sums at zero."""
+    zero = no_stats()
+    stats = zero if trainer.num_lanes == 1 else _stacked([zero] * trainer.num_lanes)
+    return lanes._replace(carry=lanes.carry._replace(stats=stats))
+
+
+def snapshot(trainer: Trainer, lanes: Lanes, lane: int = 0) -> dict[str, np.ndarray]:
+    """Return the whole value of one seed but its `Progress` as named arrays."""
+    if lanes.values is None:
+        values = [ops.convert_to_numpy(variable.value) for variable in trainer.agent.variables]
+    else:
+        values = [ops.convert_to_numpy(value[lane]) for value in lanes.values]
+    arrays = {f"variable/{number:03d}": value for number, value in enumerate(values)}
+    return arrays | named_leaves(lane_of(trainer, lanes, lane))
+
+
+def named_leaves(value: Any, prefix: str = "carry") -> dict[str, np.ndarray]:
+    """Return the arrays of a nested record by path, e.g. `carry/env/account/cash`."""
+    if not isinstance(value, tuple):
+        return {prefix: ops.convert_to_numpy(value)}
+    names = getattr(value, "_fields", ())
+    leaves: dict[str, np.ndarray] = {}
+    for name, part in zip(names, value, strict=True):
+        leaves |= named_leaves(part, f"{prefix}/{name}")
+    return leaves
+
+
+def restore(trainer: Trainer, template: Lanes, snapshots: Sequence[Mapping[str, np.ndarray]]) -> Lanes:
+    """Return the lanes that `snapshots`, one for each seed, were taken from.
+
+    Args:
+        trainer: built from the same config, for as many seeds.
+        template: lanes of the same structure, e.g. just begun.
+        snapshots: what `snapshot` returned; of another backend too (its random keys are other keys here).
+
+    Raises:
+        KeyError, ValueError: a part is missing or has another shape.
+    """
+    like = lane_of(trainer, template, 0)
+    parts = []
+    for arrays in snapshots:
+        values = _checked_values(trainer.agent, arrays)
+        if trainer.num_lanes == 1:
+            for variable, value in zip(trainer.agent.variables, values, strict=True):
+                variable.assign(value)
+        parts.append(([ops.convert_to_tensor(value) for value in values], _rebuilt(like, arrays, "carry")))
+    return _joined(trainer, parts)
+
+
+def _checked_values(agent: Agent, arrays: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    return [_checked(f"variable/{number:03d}", arrays, like) for number, like in enumerate(agent.variables)]
+
+
+def _checked(name: str, arrays: Mapping[str, np.ndarray], like: Any) -> np.ndarray:
+    if arrays[name].shape != tuple(like.shape):
+        raise ValueError(f"{name}: shape {arrays[name].shape}, but the agent's is {tuple(like.shape)}")
+    return arrays[name]
+
+
+def _rebuilt(like: Any, arrays: Mapping[str, np.ndarray], prefix: str) -> Any:
+    if not isinstance(like, tuple):
+        return ops.convert_to_tensor(_checked(prefix, arrays, like).astype(like.dtype))
+    if not like:
+        return like
+    fields = type(like)._fields  # type: ignore[attr-defined]
+    parts = zip(fields, like, strict=True)
+    return type(like)(*(_rebuilt(part, arrays, f"{prefix}/{name}") for name, part in parts))
