@@ -14,7 +14,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from scipy.stats import norm
 
 if TYPE_CHECKING:
     from trader.config import EnvConfig
@@ -101,9 +100,11 @@ def relative_value_iteration(transition: FloatArray, pay: FloatArray) -> tuple[I
 
 
 def _transition(law: Law, signals: FloatArray) -> FloatArray:
+    from scipy.special import ndtr  # only generated markets have a law: other commands need not wait for SciPy
+
     edges = np.concatenate([[-np.inf], (signals[1:] + signals[:-1]) / 2, [np.inf]])
     centre = law.mean + law.autocorrelation * (signals - law.mean)
-    cumulative = norm.cdf((edges[None, :] - centre[:, None]) / _noise(law))
+    cumulative = ndtr((edges[None, :] - centre[:, None]) / _noise(law))
     return np.diff(cumulative, axis=1)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.signal import lfilter
 
 from trader.config.data import Ar1Market, GbmMarket, MarketConfig, SyntheticSource
 from trader.data.bars import PRICE_RANGE, Bars
@@ -53,6 +52,8 @@ def _log_returns(market: MarketConfig, noise: np.ndarray) -> np.ndarray:
     """Turn standard normal noise `[T]` into log returns `[T]` whose deviation is `market.volatility`."""
     volatility = market.volatility
     if isinstance(market, Ar1Market):
+        from scipy.signal import lfilter  # half a second that real prices need not wait for
+
         # The start is drawn from the stationary law: its deviation is the returns', not the noise's.
         shocks = noise * volatility * np.sqrt(1.0 - market.autocorrelation**2)
         shocks[0] = noise[0] * volatility
