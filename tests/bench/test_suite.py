@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from trader import backend
 from trader.bench import words
 from trader.bench.machine import cpu_model, this_machine
 from trader.bench.roof import Roof
@@ -42,6 +43,7 @@ def test_every_part_is_measured_and_told(measured: tuple[Figures, list[str]]):
     assert [(speed.agent, speed.n_envs) for speed in figures.training] == [("a2c", 4), ("dqn", 4)]
     assert all(speed.env_steps_per_s > 0 and speed.updates_per_s > 0 for speed in figures.training)
     assert [cost.seeds for cost in figures.seeds.costs] == [1, 2]
+    assert figures.seeds.how == ("in one program" if backend.MAPS_SEEDS else "one after the other")
     assert figures.backtest.bars > 0
     assert [line.split(":")[0] for line in said] == [
         "roof",

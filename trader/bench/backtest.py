@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
+from trader.bench.chunks import Clock
 from trader.bench.workload import Workload
 from trader.evaluation.backtest import Stage, agent_targets, ledgers_of
-
-Clock = Callable[[], float]
+from trader.lanes import begin
+from trader.rollout import GreedyPass
 
 
 class BacktestSpeed(NamedTuple):
@@ -32,30 +32,30 @@ class BacktestSpeed(NamedTuple):
 
 
 def time_backtest(workload: Workload, seconds: float, clock: Clock = time.perf_counter) -> BacktestSpeed:
-    """Play the validation dates again and again for at least `seconds`, with whatever weights the agent has."""
+    """Play the validation dates again and again for at least `seconds`, with weights of no training."""
+    task, trainer = workload.task, workload.trainer
+    lanes = begin(trainer, task.market, task.train, [workload.experiment.seed])
     segment, env = workload.prepared.segments["valid"], workload.experiment.env
     stage = Stage(workload.prepared, segment, env, workload.experiment.evaluation.risk_free_rate)
 
-    def greedy() -> float:
+    def greedy() -> tuple[GreedyPass, float]:
         began = clock()
-        workload.trainer.greedy(workload.task.market, segment)
-        return clock() - began
+        played = trainer.greedy(task.market, segment, lanes)[0]
+        return played, clock() - began
 
-    compiling, running = greedy(), greedy()
-    targets = agent_targets(workload.trainer.greedy(workload.task.market, segment), env)
+    compiling, running = greedy()[1], greedy()[1]
     passes, in_greedy, in_ledger = 0, 0.0, 0.0
     while passes == 0 or in_greedy + in_ledger < seconds:
-        in_greedy += greedy()
+        played, spent = greedy()
         began = clock()
-        ledgers_of(stage, targets)
-        in_ledger += clock() - began
-        passes += 1
+        ledgers_of(stage, agent_targets(played, env))
+        in_greedy, in_ledger, passes = in_greedy + spent, in_ledger + clock() - began, passes + 1
     bars = int(np.sum(segment.last - segment.first + 1))
-    played = passes * bars
+    in_all = passes * bars
     return BacktestSpeed(
         bars=bars,
-        bars_per_s=played / (in_greedy + in_ledger),
-        greedy_bars_per_s=played / in_greedy,
-        ledger_bars_per_s=played / in_ledger,
+        bars_per_s=in_all / (in_greedy + in_ledger),
+        greedy_bars_per_s=in_all / in_greedy,
+        ledger_bars_per_s=in_all / in_ledger,
         compile_s=max(0.0, compiling - running),
     )

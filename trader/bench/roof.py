@@ -10,11 +10,10 @@ import numpy as np
 from keras import ops
 
 from trader import backend
+from trader.bench.chunks import Clock
 
 CPU_SIZE, GPU_SIZE = 2048, 8192
 _REPEATS = 10
-
-Clock = Callable[[], float]
 
 
 class Roof(NamedTuple):

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-Clock = Callable[[], float]
+from trader.bench.chunks import Clock
+
 # Trains a number of seeds by n iterations each and waits for the device.
 Group = Callable[[int], object]
 

@@ -8,19 +8,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from trader import backend
 from trader.bench.backtest import BacktestSpeed, time_backtest
 from trader.bench.chunks import Pace, time_chunks
 from trader.bench.machine import Machine, this_machine
 from trader.bench.roof import Roof, measure_roof
-from trader.bench.seeds import SeedCost, one_after_the_other, time_seeds
+from trader.bench.seeds import Group, SeedCost, one_after_the_other, time_seeds
 from trader.bench.training import TrainingSpeed, speed_of
 from trader.bench.workload import Workload, open_workload, training_of
 from trader.config import DqnConfig, Experiment
 from trader.evaluation.results import Undefined
+from trader.lanes import build_trainer
 
 _SEED_SECONDS = 0.25
 _BACKTEST_SECONDS = 1.0
-ONE_AFTER_THE_OTHER = "one after the other"
+TOGETHER, ONE_AFTER_THE_OTHER = "in one program", "one after the other"
 
 
 class Plan(NamedTuple):
@@ -76,8 +78,9 @@ def run_suite(plan: Plan, say: Callable[[str], None]) -> Figures:
     for experiment in plan.experiments[1:]:
         workload = open_workload(experiment, plan.base)
         training.append(speed_of(workload, _timed(workload, plan.seconds, say), roof))
-    say(f"seeds: {', '.join(map(str, plan.seeds))} of {first.label}, {ONE_AFTER_THE_OTHER}")
-    seeds = SeedScaling(ONE_AFTER_THE_OTHER, tuple(_seed_costs(first, pace, plan)))
+    how = TOGETHER if backend.MAPS_SEEDS else ONE_AFTER_THE_OTHER
+    say(f"seeds: {', '.join(map(str, plan.seeds))} of {first.label}, {how}")
+    seeds = SeedScaling(how, tuple(_seed_costs(first, pace, plan)))
     say(f"backtest: {first.experiment.agent.name} over the validation dates")
     backtest = time_backtest(first, min(plan.seconds, _BACKTEST_SECONDS))
     return Figures(date, machine, roof, tuple(training), seeds, backtest)
@@ -86,7 +89,7 @@ def run_suite(plan: Plan, say: Callable[[str], None]) -> Figures:
 def _timed(workload: Workload, seconds: float, say: Callable[[str], None]) -> Pace:
     say(f"{workload.label}: compiling, then {seconds:g} s of training")
     began = time.perf_counter()
-    pace = time_chunks(training_of(workload, workload.experiment.seed), seconds)
+    pace = time_chunks(training_of(workload.trainer, workload.task, [workload.experiment.seed]), seconds)
     took = time.perf_counter() - began
     say(f"{workload.label}: {pace.env_steps / pace.seconds:,.0f} environment steps/s (after {took:.0f} s)")
     return pace
@@ -96,8 +99,18 @@ def _seed_costs(workload: Workload, pace: Pace, plan: Plan) -> list[SeedCost]:
     size = workload.trainer.agent.steps_per_iteration
     seconds = min(plan.seconds, _SEED_SECONDS)
     iterations = max(1, int(pace.env_steps / pace.seconds * seconds / size))
-    group_of = one_after_the_other(training_of(workload, workload.experiment.seed))
-    return time_seeds(group_of, plan.seeds, _iterations_before_learning(workload), iterations, size)
+    return time_seeds(_groups(workload), plan.seeds, _iterations_before_learning(workload), iterations, size)
+
+
+def _groups(workload: Workload) -> Callable[[int], Group]:
+    """Return what trains a number of seeds: one program of them all where the backend has such programs."""
+    trainer, task, seed = workload.trainer, workload.task, workload.experiment.seed
+
+    def together(count: int) -> Group:
+        program = trainer if count == 1 else build_trainer(trainer.agent, count)
+        return training_of(program, task, [seed + number for number in range(count)])
+
+    return together if backend.MAPS_SEEDS else one_after_the_other(training_of(trainer, task, [seed]))
 
 
 def _iterations_before_learning(workload: Workload) -> int:

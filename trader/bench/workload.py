@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from keras import ops
 
-from trader.agents.agent import Carry
 from trader.agents.build import build_agent
 from trader.bench.chunks import Advance, Counts
 from trader.config import Experiment
 from trader.data.prepare import Prepared, prepare
 from trader.envs.bars import MarketEnv
-from trader.training import Task, Trainer, build_trainer, start, to_device
+from trader.envs.rewards import reward_scale
+from trader.lanes import Trainer, begin, build_trainer
+from trader.training import Task, to_device
 
 # Speed is that of learning, so what an agent collects before it learns is cut short.
 _MOST_STEPS_BEFORE_LEARNING = 1_000
@@ -25,7 +27,7 @@ class Workload(NamedTuple):
     Attributes:
         experiment: as measured.
         prepared: bars and segments.
-        trainer: not yet compiled.
+        trainer: of one seed, not yet compiled.
         task: market and training rows on the device.
     """
 
@@ -53,8 +55,8 @@ def open_workload(experiment: Experiment, base: Path) -> Workload:
     """
     prepared = prepare(experiment, base)
     measured = _learning_at_once(experiment)
-    deviation, scale = prepared.return_deviation, experiment.env.reward_scale
-    env = MarketEnv(experiment.env, deviation if scale == "auto" else float(scale), deviation)
+    deviation = prepared.return_deviation
+    env = MarketEnv(experiment.env, reward_scale(experiment.env, deviation), deviation)
     agent = build_agent(measured.agent, measured.train, env, len(prepared.feature_names))
     segments = prepared.segments
     train = to_device(segments["train"])
@@ -70,14 +72,17 @@ def _learning_at_once(experiment: Experiment) -> Experiment:
     return experiment.model_copy(update={"agent": sooner})
 
 
-def training_of(workload: Workload, seed: int) -> Advance:
-    """Start a seed and return what moves it on; the trainer's weights are this seed's until another one starts."""
-    trainer, task = workload.trainer, workload.task
-    carry: Carry = start(trainer, task, seed)[0]
+def training_of(trainer: Trainer, task: Task, seeds: Sequence[int]) -> Advance:
+    """Start seeds, one for each lane of `trainer`, and return what moves them on and counts for all of them.
+
+    The weights of a trainer of one seed are this seed's until another one starts.
+    """
+    lanes = begin(trainer, task.market, task.train, seeds)
 
     def advance(n: int) -> Counts:
-        nonlocal carry
-        carry = trainer.chunk(task.market, task.train, carry, ops.convert_to_tensor(n, "int32"))
-        return Counts(int(carry.step), float(carry.stats.updates))  # reading them waits for the device
+        nonlocal lanes
+        lanes = trainer.chunk(task.market, task.train, lanes, ops.convert_to_tensor(n, "int32"))
+        # Reading them waits for the device.
+        return Counts(len(seeds) * int(lanes.carry.step), float(ops.sum(lanes.carry.stats.updates)))
 
     return advance
