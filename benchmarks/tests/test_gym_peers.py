@@ -1,5 +1,7 @@
 """Other libraries' agents train on `trader/Market-v0`; run by `make test-bench`, beside Stable-Baselines3 on JAX."""
 
+import re
+import runpy
 import warnings
 from pathlib import Path
 
@@ -128,3 +130,14 @@ def test_an_unmasked_player_does_leave_the_masks():
         refused += not facts["action_mask"][action]
         facts = env.step(action)[4]
     assert refused > 0
+
+
+def test_the_script_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "gym.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"<!-- python, stable-baselines3 -->\n```python\n(.*?)```", page, re.DOTALL)
+    script = tmp_path / "script.py"
+    script.write_text(text.replace("10_000", "200"), encoding="utf-8")
+    monkeypatch.chdir(root)
+    left = runpy.run_path(str(script))
+    assert str(left["info"]["equity"]) in capsys.readouterr().out

@@ -13,6 +13,7 @@ from gymnasium.error import InvalidAction, ResetNeeded
 from gymnasium.utils.env_checker import check_env
 
 from tests.gym.worlds import DURATION, HARD, experiment, legal, make, universe
+from trader.config.load import parse_experiment
 from trader.errors import TraderError
 
 KINDS = ["targets", "orders"]
@@ -209,6 +210,23 @@ def test_arguments_out_of_range_are_one_line(arguments, message, tmp_path):
 def test_a_mistake_in_the_mapping_names_its_key():
     with pytest.raises(TraderError, match=r'config: env.*widow_size.*did you mean "window_size"'):
         make(experiment() | {"env": {"widow_size": 3}})
+
+
+def test_a_config_of_another_type_or_a_missing_file_is_one_line():
+    with pytest.raises(TraderError, match="config: must be the path of an experiment file, or its keys; received 5"):
+        make(5)
+    with pytest.raises(TraderError, match=r"nowhere\.yaml: no such file"):
+        make("nowhere.yaml")
+
+
+def test_a_path_a_mapping_and_an_experiment_give_the_same_environment(tmp_path):
+    config = universe(tmp_path)
+    config["data"]["path"] = "*.csv"  # relative to the file
+    (tmp_path / "mine.yaml").write_text(str(config), encoding="utf-8")
+    loaded = parse_experiment(str(universe(tmp_path)), "config")
+    three = [make(given) for given in (tmp_path / "mine.yaml", universe(tmp_path), loaded)]
+    one, two, same = (env.reset(seed=5)[0].tobytes() for env in three)
+    assert one == two == same
 
 
 def test_the_test_dates_of_a_generated_market_may_be_played():

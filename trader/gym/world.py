@@ -100,6 +100,8 @@ def _read(config: Config) -> tuple[Experiment, Path]:
         return config, Path()
     if isinstance(config, Mapping):
         return parse_experiment(json.dumps(dict(config), default=str), "config"), Path()
+    if not isinstance(config, str | Path):
+        raise TraderError(f"config: must be the path of an experiment file, or its keys; received {config!r}")
     return load_experiment(Path(config)), Path(config).parent
 
 
