@@ -95,7 +95,7 @@ def build_world(config: Config, choices: Choices) -> World:
     )
 
 
-def _read(config: Config) -> tuple[Experiment, Path]:
+def _read(config: Any) -> tuple[Experiment, Path]:
     if isinstance(config, Experiment):
         return config, Path()
     if isinstance(config, Mapping):
