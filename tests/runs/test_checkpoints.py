@@ -34,6 +34,17 @@ def test_what_is_written_is_read_back_bit_for_bit(tmp_path: Path, arrays: Arrays
         assert loaded[name].tobytes() == array.tobytes()
 
 
+def test_a_prefix_reads_those_arrays_alone_but_verifies_all_of_the_file(tmp_path: Path, arrays: Arrays) -> None:
+    path = write_checkpoint(tmp_path, 25_000, arrays, {})
+    loaded, _ = read_checkpoint(path, "carry/")
+    assert 0 < len(loaded) < len(arrays)
+    assert loaded.keys() == {name for name in arrays if name.startswith("carry/")}
+    state = path / "state.npz"
+    state.write_bytes(state.read_bytes()[:-1] + b"x")
+    with pytest.raises(TraderError, match="damaged"):
+        read_checkpoint(path, "carry/")
+
+
 def test_same_arrays_give_same_bytes_whatever_order_layout_and_time(
     tmp_path: Path, arrays: Arrays, monkeypatch: pytest.MonkeyPatch
 ) -> None:

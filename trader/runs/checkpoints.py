@@ -164,8 +164,12 @@ def _verify_file(path: Path, record: Any) -> None:
         raise TraderError(f"{path}: damaged: its sha256 is not the one in {MANIFEST}")
 
 
-def read_checkpoint(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
+def read_checkpoint(path: Path, prefix: str = "") -> tuple[dict[str, Array], dict[str, Any]]:
     """Verify a checkpoint, then load it.
+
+    Args:
+        path: its folder.
+        prefix: how the names of the wanted arrays begin.
 
     Returns:
         The arrays by name and the meta as written.
@@ -174,7 +178,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
         TraderError: it does not verify; the line names the file.
     """
     manifest = verify_checkpoint(path)
-    return read_state(path / STATE), manifest["meta"]
+    return read_state(path / STATE, prefix), manifest["meta"]
 
 
 def newest_checkpoint(folder: Path) -> Newest | None:

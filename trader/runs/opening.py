@@ -167,7 +167,7 @@ def load_policy(agent: Agent, run: RunFolder, seed: int, step: int) -> None:
         TraderError: the checkpoint is damaged or belongs to another network.
     """
     path = run.checkpoints(seed) / step_name(step)
-    arrays, _ = read_checkpoint(path)
+    arrays, _ = read_checkpoint(path, "variable/")  # playing needs no replay
     for number, variable in enumerate(agent.policy.variables):
         value = arrays.get(f"variable/{number:03d}")
         if value is None or value.shape != tuple(variable.shape):

@@ -66,8 +66,12 @@ def _write_array(archive: zipfile.ZipFile, name: str, array: Array) -> None:
         npy.write_array(file, values, allow_pickle=False)
 
 
-def read_state(path: Path) -> dict[str, Array]:
+def read_state(path: Path, prefix: str = "") -> dict[str, Array]:
     """Read a file of `write_state` (or of `np.savez`); nothing in it can run.
+
+    Args:
+        path: the file.
+        prefix: how the names of the wanted arrays begin; the others stay on the disk.
 
     Raises:
         TraderError: missing, damaged, compressed, or holding objects that only pickle can read.
@@ -77,7 +81,8 @@ def read_state(path: Path) -> dict[str, Array]:
             entries = archive.infolist()
             if len({entry.filename for entry in entries}) < len(entries):
                 raise ValueError("a name stands twice")
-            return {entry.filename.removesuffix(".npy"): _read_array(archive, entry) for entry in entries}
+            wanted = [entry for entry in entries if entry.filename.startswith(prefix)]
+            return {entry.filename.removesuffix(".npy"): _read_array(archive, entry) for entry in wanted}
     except FileNotFoundError:
         raise TraderError(f"{path}: no such file") from None
     except UNREADABLE as error:
