@@ -6,14 +6,17 @@ the net P&L of all trades sums to final equity minus initial cash.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from math import copysign
+from typing import NamedTuple
 
 import numpy as np
 
 from trader.evaluation.results import FloatArray, LedgerResult, Trade
 
 
-@dataclass
+@dataclass(slots=True)
 class _Running:
     """A trade while it is read; values are units times effective price, `cash_flow` is at reference prices."""
 
@@ -27,6 +30,18 @@ class _Running:
     fees: float = 0.0
     slippage: float = 0.0
     spread: float = 0.0
+
+
+class _Order(NamedTuple):
+    """What one bar ordered: signed units, those held before, the reference price and the costs (currency)."""
+
+    row: int
+    units: float
+    held: float
+    reference: float
+    fees: float
+    slippage: float
+    spread: float
 
 
 def ruin_row(result: LedgerResult) -> int | None:
@@ -59,45 +74,49 @@ def trades_of(result: LedgerResult) -> list[Trade]:
     Returns:
         Trades; `bars_held` counts the bars at whose close the trade was held.
     """
-    orders = ordered_units(result)
     late = int(result.fill != "close")  # interest falls due before the row's order, but after it with `fill: close`
     trades: list[Trade] = []
     running: _Running | None = None
-    for row in np.flatnonzero(orders).tolist():
-        order = float(orders[row])
-        held = float(result.units[row - 1]) if row else 0.0
-        closing = min(abs(order), abs(held)) if order * held < 0 else 0.0
-        share = closing / abs(order)
+    for order in _orders(result):
+        closing = min(abs(order.units), abs(order.held)) if order.units * order.held < 0 else 0.0
+        share = closing / abs(order.units)
         if running is not None and closing:
-            _book(running, np.sign(order) * closing, result, row, share)
-            if closing == abs(held):
-                trades.append(_finished(running, result, row, slice(running.row + late, row + late)))
+            _book(running, copysign(closing, order.units), order, share)
+            if closing == abs(order.held):
+                trades.append(_finished(running, result, order.row, slice(running.row + late, order.row + late)))
                 running = None
         if share < 1:
-            running = running or _Running(row, float(np.sign(order)))
-            _book(running, order * (1 - share), result, row, 1 - share)
+            running = running or _Running(order.row, copysign(1.0, order.units))
+            _book(running, order.units * (1 - share), order, 1 - share)
     if running is not None:
         ruin = ruin_row(result)
         units, price = (result.units[-1], result.close[-1]) if ruin is None else (result.ruin_units, result.ruin_price)
         _mark(running, float(units), float(price))
-        end = len(orders) if ruin is None else ruin + 1
+        end = len(result.time) if ruin is None else ruin + 1
         trades.append(_finished(running, result, ruin, slice(running.row + late, end)))
     return trades
 
 
-def _book(trade: _Running, units: float, result: LedgerResult, row: int, share: float) -> None:
-    """Add `units` (signed) of the row's order, and that share of its costs, to the trade."""
-    reference = float(result.reference_price[row])
-    fees, slippage, spread = (float(cost[row]) * share for cost in (result.fees, result.slippage, result.spread))
-    value = abs(units) * reference + np.sign(units) * (slippage + spread)
+def _orders(result: LedgerResult) -> Iterator[_Order]:
+    """Yield the ledger's orders as plain floats, which Python adds up faster than entries of arrays."""
+    units, held = ordered_units(result), np.concatenate(([0.0], result.units[:-1]))
+    rows = np.flatnonzero(units)
+    columns = (units, held, result.reference_price, result.fees, result.slippage, result.spread)
+    return map(_Order, rows.tolist(), *(column[rows].tolist() for column in columns))
+
+
+def _book(trade: _Running, units: float, order: _Order, share: float) -> None:
+    """Add `units` (signed) of the order, and that share of its costs, to the trade."""
+    slippage, spread = order.slippage * share, order.spread * share
+    value = abs(units) * order.reference + copysign(slippage + spread, units)
     if units * trade.side > 0:
         trade.entered += abs(units)
         trade.entry_value += value
     else:
         trade.exited += abs(units)
         trade.exit_value += value
-    trade.cash_flow -= units * reference
-    trade.fees += fees
+    trade.cash_flow -= units * order.reference
+    trade.fees += order.fees * share
     trade.slippage += slippage
     trade.spread += spread
 

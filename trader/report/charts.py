@@ -138,8 +138,9 @@ def _marks(clock: Clock, ledger: LedgerResult, trades: list[Trade], most: int) -
     """Entries and exits by kind; evenly thinned by time when there are too many."""
     entries = [(trade.entry_time, trade.entry_price, trade.side) for trade in trades]
     exits = [(trade.exit_time, trade.exit_price, "exit") for trade in trades if trade.exit_time is not None]
-    marks = sorted(entries + exits, key=lambda mark: mark[0])
-    kept = marks[:: max(1, -(-len(marks) // most))]
+    marks = entries + exits
+    by_time = np.argsort(np.array([mark[0] for mark in marks], dtype=ledger.time.dtype), kind="stable")
+    kept = [marks[row] for row in by_time[:: max(1, -(-len(marks) // most))].tolist()]
     lines = {kind: _mark_line(clock, ledger, [mark for mark in kept if mark[2] == kind]) for kind in MARK_KINDS}
     return {**lines, "shown": len(kept), "all": len(marks)}
 

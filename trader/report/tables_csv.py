@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
@@ -27,7 +27,10 @@ _STRUCTURAL = set('",\r\n')
 def write_equity(file: BinaryIO, result: BacktestResult) -> None:
     """Write `equity.csv` (UTC, ISO 8601; dates alone when every bar is stamped at midnight)."""
     unit = _unit(result)
-    _write(file, EQUITY_COLUMNS, (_equity_table(s, ledger, unit) for s in result.strategies for ledger in s.ledgers))
+    ledgers = [ledger for strategy in result.strategies for ledger in strategy.ledgers]
+    times = {ledger.time.tobytes(): ledger.time for ledger in ledgers}  # strategies share them: each is spelt once
+    dates = {key: pa.array(iso_dates(time, unit)) for key, time in times.items()}
+    _write(file, EQUITY_COLUMNS, (_equity_table(s, ledger, dates) for s in result.strategies for ledger in s.ledgers))
 
 
 def write_trades(file: BinaryIO, result: BacktestResult) -> None:
@@ -60,10 +63,10 @@ def _unit(result: BacktestResult) -> TimeUnit:
     return time_unit([ledger.time for ledger in result.strategies[0].ledgers])
 
 
-def _equity_table(strategy: StrategyResult, ledger: LedgerResult, unit: TimeUnit) -> pa.Table:
-    num_bars = len(ledger.time)
+def _equity_table(strategy: StrategyResult, ledger: LedgerResult, dates: Mapping[bytes, pa.Array]) -> pa.Table:
     numbers = {column: _floats(getattr(ledger, column)) for column in EQUITY_COLUMNS[4:]}
-    columns = {**_labels(strategy, ledger.asset, num_bars), "date": pa.array(iso_dates(ledger.time, unit)), **numbers}
+    labels = _labels(strategy, ledger.asset, len(ledger.time))
+    columns = {**labels, "date": dates[ledger.time.tobytes()], **numbers}
     return pa.table({column: columns[column] for column in EQUITY_COLUMNS})
 
 
@@ -76,11 +79,11 @@ def _trade_tables(result: BacktestResult, unit: TimeUnit) -> Iterator[pa.Table]:
 
 def _trade_table(strategy: StrategyResult, asset: str, trades: list[Trade], unit: TimeUnit) -> pa.Table:
     entries = np.array([trade.entry_time for trade in trades], dtype="datetime64[us]")
-    exits = [None if t.exit_time is None else iso_dates(np.array([t.exit_time]), unit)[0] for t in trades]
+    exits = np.array([trade.exit_time for trade in trades], dtype="datetime64[us]")  # None becomes NaT
     columns = {
         **_labels(strategy, asset, len(trades)),
         "entry_date": pa.array(iso_dates(entries, unit)),
-        "exit_date": pa.array(exits, type=pa.string()),
+        "exit_date": pa.array(iso_dates(exits, unit), type=pa.string(), mask=np.isnat(exits)),
         "side": pa.array([trade.side for trade in trades]),
         "bars_held": pa.array([trade.bars_held for trade in trades], type=pa.int64()),
     }
