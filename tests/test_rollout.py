@@ -1,26 +1,34 @@
 """The greedy pass against a plain loop of steps and against the ledger."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
 
 from tests.envs.worlds import market_env, numbers, on_device, random_asset, world
-from trader import rollout
+from trader import backend, rollout
 from trader.agents.agent import Agent
 from trader.envs import bars
 from trader.evaluation.ledger import Prices, orders_to_targets, run_ledger
-from trader.rollout import GreedyPass, greedy_pass, log_growth
+from trader.rollout import GreedyPass, greedy_pass, greedy_passes, log_growth
 
 LENGTHS, FIRST = (40, 25, 33), [3, 5, 1]
 COSTS = {"trading_fees": 0.002, "slippage_bps": 5.0, "spread_bps": 4.0, "borrow_interest_rate": 0.2}
 
 
-def agent_of(env, act) -> Agent:
-    """An agent that only acts."""
+class Policy(NamedTuple):
+    """What a greedy pass reads of a network."""
+
+    variables: list[keras.Variable]
+
+
+def agent_of(env, act, *variables: keras.Variable) -> Agent:
+    """An agent that only acts, by these variables."""
     unused: Any = None
-    return Agent("test", env, unused, [], 1, unused, unused, unused, act, unused)
+    policy: Any = Policy(list(variables))
+    return Agent("test", env, policy, list(variables), 1, unused, unused, unused, act, unused)
 
 
 def follows_the_sign(obs, mask):
@@ -161,8 +169,6 @@ def test_log_growth_of_a_ruin_on_the_first_bar():
 
 
 def test_the_pass_reads_the_weights_of_the_moment():
-    import keras
-
     level = keras.Variable(0, dtype="int32", trainable=False)
     env = market_env(positions=[0.0, 1.0])
     prices = [100.0, 100.0, 110.0, 121.0]
@@ -171,8 +177,29 @@ def test_the_pass_reads_the_weights_of_the_moment():
     def act(obs, mask):
         return ops.zeros_like(obs.window[:, 0, 0], "int32") + level.value
 
-    run = greedy_pass(agent_of(env, act)._replace(variables=[level]))
+    run = greedy_pass(agent_of(env, act, level))
     assert run(on_device(market), segment).equity[-1, 0] == 1.0
     level.assign(1)
     assert run(on_device(market), segment).equity[-1, 0] == pytest.approx(1.21)
     assert numbers(level.value) == 1
+
+
+@pytest.mark.skipif(not backend.MAPS_SEEDS, reason="this backend plays one seed after the other")
+def test_one_pass_of_several_seeds_equals_each_alone_bit_for_bit():
+    threshold = keras.Variable(0.0, trainable=False)
+    env = market_env(window_size=2, **COSTS)
+    market, segment = three_assets()
+
+    def act(obs, mask):
+        return ops.cast(obs.window[:, -1, 0] > threshold.value, "int32") * 2
+
+    agent = agent_of(env, act, threshold)
+    levels, alone = [-0.05, 0.0, 0.03], []
+    for level in levels:
+        threshold.assign(level)
+        alone.append(greedy_pass(agent)(on_device(market), segment))
+    together = greedy_passes(agent)([ops.convert_to_tensor(levels)], on_device(market), segment)
+    assert float(threshold.value) == pytest.approx(0.03)
+    assert len({played.exposure.tobytes() for played in alone}) == 3
+    for ours, theirs in zip(together, alone, strict=True):
+        assert all((mine == other).all() for mine, other in zip(ours, theirs, strict=True))

@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.agents.plain_loops import use_plain_loops
 from trader import backend
 from trader.agents import a2c, dqn, reinforce
 from trader.agents.agent import play
@@ -34,15 +35,6 @@ class Played(list):
         return type(self[0][1])(*(np.concatenate(x) for x in zip(*(r for _, r in self), strict=True)))
 
 
-def plain_scan(function: Any, carry: Any, n: int, variables: Any) -> tuple[Any, Any]:
-    """`backend.scan` as a loop of Python."""
-    rows = []
-    for _ in range(n):
-        carry, row = function(carry)
-        rows.append(row)
-    return carry, keras.tree.map_structure(lambda *leaves: keras.ops.stack(leaves), *rows)
-
-
 @pytest.fixture
 def played(monkeypatch: pytest.MonkeyPatch) -> Played:
     """Listen to the environment of every agent that is run eagerly from here on."""
@@ -53,7 +45,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> Played:
         heard.append(to_numpy(answer))
         return answer
 
-    monkeypatch.setattr(backend, "scan", plain_scan)
+    use_plain_loops(monkeypatch)
     for module in (dqn, a2c, reinforce):
         monkeypatch.setattr(module, "play", listening)
     return heard

@@ -8,6 +8,7 @@ from tests.agents.markets import market_env, market_of, on_device, segment_of, s
 from trader import training
 from trader.config import MlpNetwork
 from trader.envs import bars
+from trader.lanes import build_trainer
 from trader.rollout import log_growth
 
 GROWTH, GAMMA = 0.01, 0.5
@@ -38,16 +39,15 @@ def learnt(request):
         request.param, env, 8, STEPS[request.param], network=network, gamma=GAMMA, **OPTIONS[request.param]
     )
     market, segment = on_device(market_of(np.full(180, GROWTH), num_features=2), SEGMENT)
-    trainer = training.build_trainer(agent)
-    carry, _ = training.start(trainer, training.Task(market, segment, VALID, 1.0), 1)
+    trainer = build_trainer(agent)
+    lanes, _ = training.start(trainer, training.Task(market, segment, VALID, 1.0), [1])
     num = STEPS[request.param] // agent.steps_per_iteration
-    carry = trainer.chunk(market, segment, carry, np.int32(num))
-    return trainer, market, carry
+    return trainer, market, trainer.chunk(market, segment, lanes, np.int32(num))
 
 
 def test_each_agent_learns_to_be_long(learnt):
-    trainer, market, _ = learnt
-    played = trainer.greedy(market, VALID)
+    trainer, market, lanes = learnt
+    (played,) = trainer.greedy(market, VALID, lanes)
     assert played.exposure.tolist() == [[1.0]] * 12
     assert log_growth(played) == pytest.approx(12 * GROWTH, rel=1e-4)
 
@@ -55,8 +55,8 @@ def test_each_agent_learns_to_be_long(learnt):
 @pytest.mark.parametrize("learnt", ["dqn", "a2c"], indirect=True)
 def test_values_are_those_of_an_endless_stream_of_ones(learnt):
     """V = 1 / (1 − γ); being in cash now and long for ever after is worth γ·V. Time limits take nothing away."""
-    trainer, market, carry = learnt
-    outputs = trainer.agent.policy(list(bars.observe(trainer.agent.env, market, carry.env)))
+    trainer, market, lanes = learnt
+    outputs = trainer.agent.policy(list(bars.observe(trainer.agent.env, market, lanes.carry.env)))
     if trainer.agent.name == "dqn":
         np.testing.assert_allclose(keras.ops.convert_to_numpy(outputs), [[1.0, 2.0]] * 8, atol=0.15)
     else:

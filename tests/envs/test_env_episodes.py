@@ -7,7 +7,6 @@ from typing import NamedTuple
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from keras import ops
 
 from tests.envs.worlds import Played, market_env, numbers, on_device, play, random_asset, seen_and_played, world
@@ -225,7 +224,7 @@ def test_the_same_bytes_while_global_generators_and_a_second_environment_move():
     def disturb(i):
         random.seed(i)
         np.random.seed(i)  # noqa: NPY002
-        tf.random.set_seed(i)
+        keras.utils.set_random_seed(i)
         other[0] = single_step()(*other[0])[:2]
 
     quiet = bytes_of(4, 60, lambda i: None)
