@@ -14,9 +14,11 @@ from trader.baselines.oracle import law_of, oracle_targets, solve
 from trader.config import Experiment
 from trader.data.prepare import Prepared, prepare, prepare_range
 from trader.evaluation.backtest import Stage, agent_targets, ledgers_of
+from trader.lanes import Trainer, build_trainer
+from trader.rollout import greedy_pass
 from trader.runs.judge import ALL_DATES
-from trader.runs.opening import new_trainer, training_task
-from trader.training import Plan, Trainer, start, to_device, train
+from trader.runs.opening import new_agent, training_task
+from trader.training import Plan, start, to_device, train
 
 FRESH_BARS = 50_000
 NETWORK = {"kind": "mlp", "net_arch": [32], "activation": "tanh"}
@@ -60,7 +62,7 @@ def fresh_bars(agent: str) -> tuple[Prepared, Prepared]:
 @cache
 def trainer_of(agent: str) -> Trainer:
     experiment, (prepared, _) = experiment_of(agent), fresh_bars(agent)
-    return new_trainer(experiment, experiment.env, prepared.return_deviation, len(prepared.feature_names))
+    return build_trainer(new_agent(experiment, experiment.env, prepared.return_deviation, len(prepared.feature_names)))
 
 
 def income(stage: Stage, targets: list[np.ndarray]) -> float:
@@ -72,8 +74,8 @@ def best_weights(trainer: Trainer, experiment: Experiment, prepared: Prepared, s
     """Train one seed and leave the weights of its best validation in the policy."""
     task, total = training_task(prepared), experiment.train.total_timesteps
     kept: list[np.ndarray] = []
-    for event in train(trainer, task, Plan(total, total // 10, total, None), *start(trainer, task, seed)):
-        if event.is_best:
+    for event in train(trainer, task, Plan(total, total // 10, total, None), *start(trainer, task, [seed])):
+        if event.reports[0].is_best:
             kept = [np.array(variable.value) for variable in trainer.agent.policy.variables]
     for variable, value in zip(trainer.agent.policy.variables, kept, strict=True):
         variable.assign(value)
@@ -88,7 +90,7 @@ def test_agent_earns_nine_tenths_of_the_oracle_on_fresh_bars(agent: str, seed: i
 
     stage = Stage(fresh, fresh.segments["test"], experiment.env, 0.0)
     first, last = int(stage.segment.first[0]), int(stage.segment.last[0])
-    played = trainer.greedy(to_device(fresh.market), stage.segment)
+    played = greedy_pass(trainer.agent)(to_device(fresh.market), stage.segment)
     law = law_of(experiment.data.market, 1 / 8760)  # type: ignore[union-attr]
     closes = fresh.bars[0].frame["close"].to_numpy()
     optimum = oracle_targets(solve(law, experiment.env), experiment.env, closes, first, last)

@@ -70,7 +70,7 @@ def test_numbers_may_be_written_as_1e_minus_3():
         ("seed: true", "file.yaml: seed: must be a whole number ≥ 0 and ≤ 2147483647; received true"),
         ("name: ../x", 'file.yaml: name: must match ^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$; received "../x"'),
         ("trian: {}", 'file.yaml: trian: unknown key; did you mean "train"? allowed: name, seed, seeds, data, '),
-        ("backend: jax", 'file.yaml: backend: unknown value "jax"; allowed: tensorflow'),
+        ("backend: torch", 'file.yaml: backend: unknown value "torch"; allowed: tensorflow, jax'),
     ],
 )
 def test_a_mistake_becomes_one_line_with_path_value_and_what_is_allowed(text: str, line: str):
