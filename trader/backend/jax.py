@@ -6,10 +6,12 @@ A lifted function takes the values of its variables and returns them changed; in
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import keras
 
 MAPS_SEEDS = True
@@ -127,20 +129,59 @@ def value_and_grad(loss: Callable[..., tuple[Any, Any]], variables: Sequence[Any
 
 def key(seed: int) -> Any:
     """Return the key of a seed (0 … 2³¹ − 1)."""
-    return jax.random.PRNGKey(seed)
+    return jnp.array([seed, 0], "uint32")
+
+
+_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+_PARITY = 0x1BD11BDA
+
+
+def threefry(k: Any, counters: tuple[Any, Any]) -> tuple[Any, Any]:
+    """Return the two words of Threefry-2x32 with 20 rounds for uint32 `counters`.
+
+    Written out, since JAX's own is a loop on a CPU and takes several times as long.
+
+    Reference:
+        Salmon et al. (2011), Parallel random numbers: as easy as 1, 2, 3, section 4.1.
+    """
+    schedule = (k[0], k[1], k[0] ^ k[1] ^ jnp.uint32(_PARITY))
+    x, y = counters[0] + schedule[0], counters[1] + schedule[1]
+    for block in range(5):
+        for rotation in _ROTATIONS[block % 2]:
+            x = x + y
+            y = ((y << rotation) | (y >> (32 - rotation))) ^ x
+        x = x + schedule[(block + 1) % 3]
+        y = y + schedule[(block + 2) % 3] + jnp.uint32(block + 1)
+    return x, y
+
+
+def _bits(k: Any, shape: Sequence[int]) -> Any:
+    """Return uint32 draws over the whole range."""
+    size = math.prod(shape)
+    half = -(-size // 2)
+    count = jax.lax.iota("uint32", half)
+    words = threefry(k, (count, jnp.full_like(count, size)))
+    return jnp.concatenate(words)[:size].reshape(tuple(shape))
 
 
 def split(parent: Any, n: int) -> list[Any]:
     """Return `n` new keys; the parent must not be used again."""
-    return list(jax.random.split(parent, n))
+    count = jax.lax.iota("uint32", n)
+    return list(jnp.stack(threefry(parent, (count, jnp.full_like(count, 2**32 - 1))), axis=1))
 
 
 def uniform(k: Any, shape: Sequence[int]) -> Any:
-    """Return float32 draws from [0, 1)."""
-    return jax.random.uniform(k, tuple(shape))
+    """Return float32 draws from [0, 1) with 24 random bits each."""
+    return (_bits(k, shape) >> 8).astype("float32") * jnp.float32(1.0 / 2**24)
 
 
 def randint(k: Any, shape: Sequence[int], high: Any) -> Any:
     """Return int32 draws from 0 … `high` − 1; the bias is below `high` / 2³¹."""
-    positive = jax.random.bits(k, tuple(shape), "uint32") >> 1
-    return positive.astype("int32") % high
+    return (_bits(k, shape) >> 1).astype("int32") % high
+
+
+def slices(rows: Any, starts: Any, num_rows: int) -> Any:
+    """Return `rows[start : start + num_rows]` for each of `starts [N]`, `[N, num_rows, …]`."""
+    size = (num_rows, *rows.shape[1:])
+    zeros = (0,) * (rows.ndim - 1)
+    return jax.vmap(lambda start: jax.lax.dynamic_slice(rows, (start, *zeros), size))(starts)

@@ -95,3 +95,8 @@ def randint(k: Any, shape: Sequence[int], high: Any) -> Any:
     """Return int32 draws from 0 … `high` − 1; the bias is below `high` / 2³¹."""
     positive = tf.bitwise.bitwise_and(_bits(k, shape), 0x7FFFFFFF)
     return positive % tf.cast(high, tf.int32)
+
+
+def slices(rows: Any, starts: Any, num_rows: int) -> Any:
+    """Return `rows[start : start + num_rows]` for each of `starts [N]`, `[N, num_rows, …]`."""
+    return tf.gather(rows, starts[:, None] + tf.range(num_rows)[None, :])

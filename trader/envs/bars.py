@@ -118,9 +118,8 @@ def windows(env: MarketEnv, market: Market, asset: Any, t: Any) -> Any:
     """Return feature rows t−W+1…t of each asset, `[N, W, F]`."""
     num_features = market.features.shape[2]
     rows = ops.reshape(market.features, (-1, num_features))
-    back = ops.arange(1 - env.config.window_size, 1, dtype="int32")
-    newest = asset * market.features.shape[1] + t
-    return ops.take(rows, newest[:, None] + back[None, :], axis=0)
+    oldest = asset * market.features.shape[1] + t - (env.config.window_size - 1)
+    return backend.slices(rows, oldest, env.config.window_size)
 
 
 def account_features(market: Market, state: EnvState) -> Any:
