@@ -3,101 +3,60 @@
 import argparse
 import json
 import os
-import resource
-import time
 from importlib.metadata import version
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
-import keras
+import build
 import numpy as np
+import plain
 import workload
 
-from trader.agents.a2c import build_a2c
+import trader
 from trader.agents.agent import Agent
-from trader.agents.dqn import build_dqn
 from trader.agents.replay import BYTES_PER_TRANSITION
-from trader.config import A2cConfig, DqnConfig, EnvConfig, TrainConfig
-from trader.data.market import Market, Segment
-from trader.envs.bars import MarketEnv
-from trader.training import build_trainer, to_device
-
-CHUNK_SECONDS = 0.5
+from trader.bench.chunks import time_chunks
+from trader.bench.flops import flops_per_env_step
+from trader.bench.machine import peak_memory_bytes
 
 
-def market() -> tuple[Market, Segment]:
-    """The shared bars as one asset whose rows are all used for training."""
+def shared_bars() -> build.World:
+    """The bars of both sides as one asset whose rows are all used for training."""
     bars = workload.prices()
     years = np.full(workload.NUM_BARS, 1 / 252)
     years[0] = 0.0
     columns = (workload.features(), bars["open"], bars["close"], years)
-    arrays = Market(*(column[None].astype(np.float32) for column in columns))
-    last = workload.NUM_BARS - 2
-    return arrays, Segment(np.array([workload.WINDOW - 1], np.int32), np.array([last], np.int32))
+    first, last = workload.WINDOW - 1, workload.NUM_BARS - 2
+    rows = [np.array([row], np.int32) for row in (first, last)]
+    return build.on_device([column[None].astype(np.float32) for column in columns], rows)
 
 
-def environment() -> MarketEnv:
-    config = EnvConfig(
-        window_size=workload.WINDOW,
-        positions=workload.POSITIONS,
-        trading_fees=workload.TRADING_FEES,
-        borrow_interest_rate=workload.BORROW_RATE_PER_YEAR,
-        max_episode_duration=workload.EPISODE_BARS,
-    )
-    return MarketEnv(config, reward_scale=0.01, return_deviation=0.01)
+def config_of(arguments: argparse.Namespace) -> Any:
+    network = plain.Network(net_arch=tuple(arguments.net_arch))
+    if arguments.agent == "a2c":
+        return plain.A2c(network=network)
+    config = build.dqn_config(arguments.num_envs, arguments.batch_size, arguments.env_steps_per_update)
+    return config._replace(network=network)
 
 
-def a2c(train: TrainConfig) -> Agent:
-    asked = dict(workload.A2C)
-    rate = asked.pop("learning_rate")
-    config = A2cConfig(name="a2c", actor_learning_rate=rate, critic_learning_rate=rate, **asked)
-    return build_a2c(config, train, environment(), workload.NUM_FEATURES)
-
-
-def dqn(train: TrainConfig) -> Agent:
-    """Plain targets, since Stable-Baselines3 has no double DQN."""
-    updates = max(train.n_envs // workload.ENV_STEPS_PER_UPDATE, 1)
-    train_freq = updates * workload.ENV_STEPS_PER_UPDATE
-    config = DqnConfig(name="dqn", train_freq=train_freq, gradient_steps=updates, double=False, **workload.DQN)
-    return build_dqn(config, train, environment(), workload.NUM_FEATURES)
-
-
-def num_weights(agent: Agent) -> int:
-    return sum(int(np.prod(weight.shape)) for weight in agent.policy.trainable_variables)
-
-
-def measure(arguments: argparse.Namespace) -> dict:
-    """Time whole chunks between warm-up (compilation included) and the asked seconds."""
-    agent = {"a2c": a2c, "dqn": dqn}[arguments.agent](TrainConfig(n_envs=arguments.num_envs))
-    trainer = build_trainer(agent)
-    bars, segment = (to_device(part) for part in market())
-    agent.restart(0)
-    carry = agent.start(bars, segment, 0)
-
-    def run(carry, n: int):
-        carry = trainer.chunk(bars, segment, carry, keras.ops.convert_to_tensor(n, "int32"))
-        return carry, int(carry.step), float(carry.stats.updates)  # reading them waits for the device
-
-    carry, _, _ = run(carry, 1)  # compiles
-    started, n, steps, updates, chunk = time.perf_counter(), 1, 0, 0.0, 0.0
-    while updates < 1 or time.perf_counter() - started < arguments.warmup or chunk < CHUNK_SECONDS / 2:
-        began = time.perf_counter()
-        carry, steps, updates = run(carry, n)
-        chunk = time.perf_counter() - began
-        n = min(4 * n, max(1, int(n * CHUNK_SECONDS / chunk)))
-    begun, first_steps, first_updates = time.perf_counter(), steps, updates
-    while time.perf_counter() - begun < arguments.seconds:
-        carry, steps, updates = run(carry, n)
-    elapsed = time.perf_counter() - begun
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Time whole chunks, after compilation and warm-up, for the asked seconds."""
+    config = config_of(arguments)
+    agent: Agent = build.build(config, arguments.num_envs)
+    pace = time_chunks(build.training(agent, shared_bars()), arguments.seconds)
+    backend = build.backend_name()
     return {
-        "env_steps_per_s": (steps - first_steps) / elapsed,
-        "updates_per_s": (updates - first_updates) / elapsed,
-        "seconds": elapsed,
-        "weights": num_weights(agent),
-        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "bytes_per_transition": BYTES_PER_TRANSITION if arguments.agent == "dqn" else None,
-        "versions": {name: version(name) for name in ("trader", keras.backend.backend(), "keras", "numpy")},
+        "env_steps_per_s": pace.env_steps / pace.seconds,
+        "updates_per_s": pace.updates / pace.seconds,
+        "seconds": pace.seconds,
+        "compile_s": pace.compile_s,
+        "flops_per_env_step": flops_per_env_step(config, agent.policy),
+        "weights": build.num_weights(agent),
+        "peak_mib": peak_memory_bytes() / 2**20,
+        "bytes_per_transition": BYTES_PER_TRANSITION if config.name == "dqn" else None,
+        "versions": {"trader": trader.__version__} | {name: version(name) for name in (backend, "keras", "numpy")},
     }
 
 
@@ -105,7 +64,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--agent", choices=["a2c", "dqn"], required=True)
     parser.add_argument("--num-envs", type=int, required=True)
-    parser.add_argument("--warmup", type=float, default=2.0)
+    parser.add_argument("--net-arch", type=int, nargs="+", default=workload.NET_ARCH)
+    parser.add_argument("--batch-size", type=int, default=workload.DQN["batch_size"])
+    parser.add_argument("--env-steps-per-update", type=int, default=workload.ENV_STEPS_PER_UPDATE)
     parser.add_argument("--seconds", type=float, default=10.0)
     print(json.dumps(measure(parser.parse_args())))
 
