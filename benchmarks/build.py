@@ -29,6 +29,9 @@ class Shape(NamedTuple):
     window: int = workload.WINDOW
 
 
+USUAL = Shape()
+
+
 class World(NamedTuple):
     """Bars and decision rows on the device."""
 
@@ -57,7 +60,7 @@ def environment(window: int = workload.WINDOW) -> MarketEnv:
     return MarketEnv(plain.Env(window_size=window), reward_scale=DEVIATION, return_deviation=DEVIATION)
 
 
-def build(config: Any, num_envs: int, shape: Shape = Shape(), precision: str = "float32") -> Agent:
+def build(config: Any, num_envs: int, shape: Shape = USUAL, precision: str = "float32") -> Agent:
     """Return the agent of a plain config."""
     make: Callable[..., Agent] = {"a2c": build_a2c, "dqn": build_dqn}[config.name]
     total = max(plain.Train().total_timesteps, 4 * getattr(config, "learning_starts", 0))  # exploration falls over it

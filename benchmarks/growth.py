@@ -17,7 +17,14 @@ from speed_blocks import BACKENDS
 from tables import Table, duration, print_table, spelt
 
 MAX_EXPONENT, MAX_CHANGE = 1.1, 0.10
-COLUMNS = ("size", "time per iteration", "over the smallest size", "compile (s)", "second data set", "peak memory (MiB)")
+COLUMNS = (
+    "size",
+    "time per iteration",
+    "over the smallest size",
+    "compile (s)",
+    "second data set",
+    "peak memory (MiB)",
+)
 
 
 def exponent(sizes: list[float], seconds: list[float]) -> float | None:

@@ -47,12 +47,8 @@ CURVES = {
     "window": Curve(
         "A2C, 64 environments: window", "window (bars)", (8, 16, 32, 64, 128, 256), lambda n: Sizes(window=n)
     ),
-    "features": Curve(
-        "A2C, 64 environments: features", "features", (4, 8, 16, 32, 64), lambda n: Sizes(features=n)
-    ),
-    "assets": Curve(
-        "A2C, 64 environments: assets", "assets", (1, 5, 20, 50, 100, 200, 500), lambda n: Sizes(assets=n)
-    ),
+    "features": Curve("A2C, 64 environments: features", "features", (4, 8, 16, 32, 64), lambda n: Sizes(features=n)),
+    "assets": Curve("A2C, 64 environments: assets", "assets", (1, 5, 20, 50, 100, 200, 500), lambda n: Sizes(assets=n)),
     "bars": Curve(
         "A2C, 64 environments: length of the history",
         "bars",

@@ -1,6 +1,6 @@
 """Speed of our training loop beside other libraries, one process after the other on this machine.
 
-Before the rounds each side tries its numbers of environments (where it has several) and one thread beside its libraries'
+Before the rounds each side tries its numbers of environments (if it has several) and one thread beside its libraries'
 default; the fastest goes on and is measured anew. In each round all sides of a block run in turn, in the opposite order
 in every other round, so that a machine that slows down slows all. A ratio is that of two measurements of one round.
 """
@@ -15,16 +15,15 @@ from search import fastest
 from speed_blocks import Block, Side, blocks
 from speed_tables import print_tables
 
-SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
+SIZES = (8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 
 
 class Measured:
     """One side's choices and rounds; a side that failed keeps the reason."""
 
-    def __init__(self, side: Side):
-        self.side, self.job, self.size = side, None, 0
+    def __init__(self, side: Side, tried: list[dict[str, Any]]):
+        self.side, self.job, self.size, self.tried = side, None, 0, tried
         self.rounds: list[dict[str, Any]] = []
-        self.tried: list[dict[str, Any]] = []
         self.error: str | None = None
 
     def choose(self, arguments: argparse.Namespace) -> None:
@@ -76,8 +75,9 @@ def times_of(side: Side, seconds: float, warmup: float) -> tuple[str, ...]:
     return ("--seconds", str(seconds)) if side.work else ("--seconds", str(seconds), "--warmup", str(warmup))
 
 
-def measure_block(block: Block, arguments: argparse.Namespace) -> dict[str, Any]:
-    sides = [Measured(side) for side in block.sides]
+def measure_block(block: Block, arguments: argparse.Namespace, tried: dict[Side, list[Any]]) -> dict[str, Any]:
+    """Measure a block; `tried` keeps what ours tried for the next block."""
+    sides = [Measured(side, tried.setdefault(side, [])) for side in block.sides]
     for side in sides:
         say(f"{block.key}: choosing environments and threads of {side.side.key}")
         side.choose(arguments)
@@ -105,9 +105,10 @@ def main() -> None:
     chosen = [block for block in blocks(search) if not arguments.only or block.key in arguments.only]
     if not chosen:
         sys.exit(f"--only: blocks are {', '.join(block.key for block in blocks(search))}")
+    tried: dict[Side, list[Any]] = {}
     figures = {"seconds": arguments.seconds, "num_rounds": arguments.rounds, "blocks": _kept(arguments)}
     for block in chosen:
-        figures["blocks"][block.key] = measure_block(block, arguments)
+        figures["blocks"][block.key] = measure_block(block, arguments, tried)
         store(arguments, "speed", figures)  # after each block: an interrupted suite keeps what it has
     print_tables(figures)
 
