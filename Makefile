@@ -6,6 +6,10 @@ BENCH := .bench-venv
 BIN := $(VENV)/bin
 PIP_FLAGS := --quiet --disable-pip-version-check
 
+# Tests of what computes: Keras fixes its backend at import, so each backend has a process of its own.
+ON_BOTH := $(addprefix tests/,agents backend bench envs gym test_honesty.py test_lanes.py test_learning.py test_resume.py \
+  test_rollout.py test_together.py test_training.py)
+
 .DEFAULT_GOAL := help
 .PHONY: help quickstart test test-bench check style types layers bench format lock clean
 
@@ -32,8 +36,9 @@ quickstart: $(VENV)/.stamp  ## train, evaluate and backtest a small agent on rea
 	$(BIN)/trader evaluate quickstart
 	$(BIN)/trader backtest quickstart
 
-test: $(VENV)/.stamp  ## run the tests on both cores
-	$(BIN)/python -m pytest -n $(WORKERS)
+test: $(VENV)/.stamp  ## run the tests on both cores: all on TensorFlow, then what computes on JAX
+	failed=0; $(BIN)/python -m pytest -n $(WORKERS) || failed=1; \
+	  KERAS_BACKEND=jax $(BIN)/python -m pytest -n $(WORKERS) $(ON_BOTH) || failed=1; exit $$failed
 
 test-bench: $(BENCH)/.stamp  ## agents of other libraries on trader/Market-v0, beside Stable-Baselines3
 	KERAS_BACKEND=jax PYTHONPATH=. $(BENCH)/bin/python -m pytest benchmarks/tests

@@ -11,7 +11,7 @@ from hypothesis import settings
 # No test is a timed one: a busy machine must not fail it.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+BACKEND = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 

@@ -11,18 +11,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.conftest import BACKEND
 from trader.cli.main import run
 from trader.config import SyntheticSource
 from trader.data.synthetic import generate
 
-CONFIG = """
+CONFIG = f"""
 name: honest
+backend: {BACKEND}
 seeds: 1
-data: {source: csv, path: prices.csv}
-features: [{name: log_return, periods: [1, 5]}, {name: volatility, period: 10}]
-env: {window_size: 8, max_episode_duration: 50}
-agent: {name: a2c, network: {kind: mlp, net_arch: [8]}}
-train: {total_timesteps: 4000, n_envs: 8, eval_freq: 1000, save_freq: 2000}
+data: {{source: csv, path: prices.csv}}
+features: [{{name: log_return, periods: [1, 5]}}, {{name: volatility, period: 10}}]
+env: {{window_size: 8, max_episode_duration: 50}}
+agent: {{name: a2c, network: {{kind: mlp, net_arch: [8]}}}}
+train: {{total_timesteps: 4000, n_envs: 8, eval_freq: 1000, save_freq: 2000}}
 """
 
 

@@ -19,6 +19,11 @@ ADDRESS = re.compile(
     r"://|\bfile:|--(extra-)?index|--find-links|--trusted-host|\s@\s|^-[eifc]\b|(?<!\w)/\w", re.MULTILINE
 )
 PIN = re.compile(r"^[A-Za-z0-9._-]+(\[[a-z,]+\])?==[0-9][^\s;]*( ; .+)?$")
+COMPUTES = re.compile(
+    r"^(?:from|import) keras"
+    r"|^(?:from trader\.|import trader\.|from trader import .*)\b(agents|backend|envs|gym|lanes|rollout|training)\b",
+    re.MULTILINE,
+)
 # Spelt in two parts, so that this file does not contain what it looks for.
 INDEX = re.compile("--(extra-)?" + "index-url" + '|registry = "' + 'http|"resolved": "' + "http")
 
@@ -131,6 +136,26 @@ def test_make_sets_up_the_environment_first(target: str):
         ["make", "--always-make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     assert plan.index("-m venv .venv") < plan.index(".venv/bin/python -m pip") < plan.rindex(".venv/bin/")
+
+
+def on_one_backend_only(sources: dict[str, str], on_both: list[str]) -> list[str]:
+    """Test files that import what computes and are not among those that run on both backends."""
+    files = [name for name, source in sources.items() if COMPUTES.search(source)]
+    return [name for name in files if not any(name == path or name.startswith(f"{path}/") for path in on_both)]
+
+
+def test_every_test_of_what_computes_runs_on_both_backends():
+    plan = subprocess.run(["make", "--dry-run", "test"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    on_jax = plan[plan.index("KERAS_BACKEND=jax") :]
+    paths = re.findall(r"\btests/[\w./]+", on_jax)
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+    tests = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")}
+    assert on_one_backend_only(tests, paths) == ["tests/bare_core.py"]  # a program of its own backend
+
+
+def test_a_test_of_one_backend_only_would_be_seen():
+    sources = {"tests/a/test_x.py": "import keras\n", "tests/test_y.py": "from trader import backend, rollout\n"}
+    assert on_one_backend_only(sources | {"tests/test_z.py": "import numpy\n"}, ["tests/a"]) == ["tests/test_y.py"]
 
 
 def test_make_clean_leaves_the_runs_alone():
