@@ -7,18 +7,16 @@ policy. "No lower" means that the 95 % interval of the difference of means (Welc
 
 import json
 import os
-import statistics
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from learning_table import table
 from place import common_parser, store
 from process import say
-from scipy import stats
-from tables import Table, print_table
+from tables import print_table
 
 from trader import backend
 from trader.agents.agent import Agent
@@ -33,7 +31,6 @@ from trader.runs.opening import new_agent, training_task
 from trader.training import Plan, start, to_device, train
 
 STEPS, BARS, FRESH_BARS = 600_000, 150_000, 50_000
-CONFIDENCE = 0.95
 SETTINGS = {
     "name": "dqn",
     "network": {"kind": "mlp", "net_arch": [32], "activation": "tanh"},
@@ -50,7 +47,6 @@ VARIANTS = {
     "batch of 128, 1 update per 16 steps": {"batch_size": 128, "gradient_steps": 1, "learning_rate": 3e-4},
     "batch of 128, twice the learning rate": {"batch_size": 128, "gradient_steps": 1, "learning_rate": 6e-4},
 }
-COLUMNS = ("DQN", "mean share", "deviation", "least", "difference from the batch of 32 [95 %]", "verdict")
 
 
 def experiment_of(variant: str, steps: int, seed: int = 7, length: int = BARS) -> Experiment:
@@ -115,33 +111,6 @@ def share_of(weights: list[np.ndarray], experiment: Experiment, prepared: Prepar
 def income(stage: Stage, targets: list[np.ndarray]) -> float:
     ledger = ledgers_of(stage, targets)[0]
     return float(np.log(ledger.equity[-1] / ledger.initial_cash))
-
-
-def difference(ours: list[float], base: list[float]) -> tuple[float, float, float]:
-    """Return the difference of two means and its interval (Welch)."""
-    parts = [statistics.variance(values) / len(values) for values in (ours, base)]
-    spread = sum(parts) ** 0.5
-    mean = statistics.mean(ours) - statistics.mean(base)
-    if spread == 0.0:
-        return mean, mean, mean
-    freedom = sum(parts) ** 2 / sum(part**2 / (len(ours) - 1) for part in parts)
-    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom)) * spread
-    return mean, mean - reach, mean + reach
-
-
-def table(figures: dict[str, Any]) -> Table:
-    (_, base), *_ = figures["shares"].items()
-    title = f"Share of the `ar1` optimum, {len(base)} seeds of {figures['steps']:,} steps"
-    return Table(title, COLUMNS, [_row(name, values, base) for name, values in figures["shares"].items()])
-
-
-def _row(name: str, values: list[float], base: list[float]) -> tuple[str, ...]:
-    plain = (name, f"{statistics.mean(values):.2%}", f"{statistics.stdev(values):.2%}", f"{min(values):.2%}")
-    if values is base:
-        return (*plain, "–", "–")
-    mean, low, high = difference(values, base)
-    verdict = "lower" if high < 0 else "higher" if low > 0 else "no lower"
-    return (*plain, f"{mean:+.2%} [{low:+.2%}, {high:+.2%}]", verdict)
 
 
 def main() -> None:
