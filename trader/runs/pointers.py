@@ -67,6 +67,27 @@ def pointed(folder: Path, kind: str) -> Pointer | None:
     return Pointer(path, step, extra)
 
 
+def go_back(folder: Path, step: int, best_step: int, best_extra: Mapping[str, Any]) -> None:
+    """Make `step` the newest checkpoint again: both pointers name what was theirs then, and what came later goes.
+
+    Where a pointer's checkpoint is gone (or step 0, before all checkpoints), the pointer goes too.
+
+    Args:
+        folder: the seed's `checkpoints/`; it may be absent.
+        step: environment steps.
+        best_step: the best one by then, 0 when there was none.
+        best_extra: see `point_to`.
+    """
+    for kind, at, extra in (("best", best_step, best_extra), ("last", step, {})):
+        if (folder / step_name(at)).is_dir():
+            point_to(folder, kind, at, extra)
+        else:
+            remove_path(folder / f"{kind}.json")
+    for later in checkpoint_steps(folder):
+        if later > step:
+            remove_path(folder / step_name(later))
+
+
 def prune(folder: Path, keep: int) -> list[int]:
     """Remove old checkpoints, but never best, last, the newest good one, or anything newer than it.
 

@@ -18,13 +18,13 @@ from trader.agents.agent import Agent
 from trader.config import Experiment
 from trader.errors import TraderError
 from trader.lanes import Lanes, Trainer, restore, snapshot
-from trader.runs.checkpoints import checkpoint_steps, remove_path, step_name, write_checkpoint
+from trader.runs.checkpoints import step_name, write_checkpoint
 from trader.runs.cohorts import Cohort, Standing, meta_of, snapshots_of
 from trader.runs.folder import RunFolder, write_log
 from trader.runs.metrics_log import MetricsLog, append_metrics, read_metrics, resume_metrics, start_metrics
 from trader.runs.opening import load_policy
 from trader.runs.options import Console
-from trader.runs.pointers import point_to, pointed, prune
+from trader.runs.pointers import go_back, point_to, pointed, prune
 from trader.training import Event, Plan, Progress, Report, Task, start, train
 
 _FORECAST_SECONDS = 0.5
@@ -211,7 +211,7 @@ def _values(work: Work, trainer: Trainer, cohort: Cohort) -> tuple[Lanes, tuple[
 def _begin(work: Work, cohort: Cohort, standing: Standing) -> _Running:
     """Put the files of a seed back to where it stands and open its log."""
     seed, step, progress = standing.seed, standing.step, standing.progress
-    folder, path, events = work.run.checkpoints(seed), work.run.metrics(seed), work.run.tensorboard(seed)
+    path, events = work.run.metrics(seed), work.run.tensorboard(seed)
     for note in standing.notes:
         work.console.line(f"seed-{seed}: {note}")
         write_log(work.run, f"seed-{seed}: {note}")
@@ -225,18 +225,8 @@ def _begin(work: Work, cohort: Cohort, standing: Standing) -> _Running:
         log = resume_metrics(path, columns_of(work.experiment), events, step)
         rows = read_metrics(path)
         before = float(rows[-1]["wall_s"] or 0.0) if rows else 0.0
-        if progress.best_step:
-            point_to(folder, "best", progress.best_step, {"valid/log_growth": progress.best_score})
-        point_to(folder, "last", step, {})
-    _forget_after(folder, step)
+    go_back(work.run.checkpoints(seed), step, progress.best_step, {"valid/log_growth": progress.best_score})
     return _Running(seed, cohort.lanes.index(seed), log, Clock(before, time.perf_counter()))
-
-
-def _forget_after(folder: Path, step: int) -> None:
-    """Remove what a kill left beyond the step that all seeds of a cohort had reached."""
-    for later in checkpoint_steps(folder):
-        if later > step:
-            remove_path(folder / step_name(later))
 
 
 def _shown(event: Event) -> dict[str, float]:
