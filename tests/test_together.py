@@ -1,8 +1,5 @@
 """Runs of several seeds: the same files as each seed alone, whether one program trains them or one after the other."""
 
-import csv
-import hashlib
-import json
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -11,66 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.conftest import BACKEND
+from tests.seed_runs import bytes_of, last_value, pointed, rows, text_of, trained
 from trader import backend
-from trader.cli.main import run
 from trader.runs.checkpoints import read_checkpoint
 
-CONFIG = """
-name: %s
-seed: %d
-seeds: %d
-backend: %s
-data: {source: synthetic, market: {kind: ar1}, length: 1500, seed: 3}
-features: [{name: log_return, periods: [1, 3]}]
-env: {window_size: 8, max_episode_duration: 20}
-agent: %s
-train: {total_timesteps: %d, n_envs: 8, eval_freq: 160, save_freq: 160%s}
-"""
-AGENTS = {
-    "dqn": "{name: dqn, buffer_size: 300, learning_starts: 80, network: {kind: mlp, net_arch: [16]}}",
-    "a2c": "{name: a2c, n_steps: 7, network: {kind: mlp, net_arch: [16]}}",
-    "reinforce": "{name: reinforce, network: {kind: mlp, net_arch: [16]}}",
-}
-STEPS = {"dqn": 320, "a2c": 336, "reinforce": 320}
-CLOCK = ("wall_s", "steps_per_s")
-
 maps_seeds = pytest.mark.skipif(not backend.MAPS_SEEDS, reason="this backend trains one seed after the other")
-
-
-def trained(folder: Path, agent: str, seed: int, seeds: int, train: str = "", steps: int | None = None) -> Path:
-    """Train to the end by the command and return the run's folder."""
-    folder.mkdir()
-    text = CONFIG % (agent, seed, seeds, BACKEND, AGENTS[agent], steps or STEPS[agent], train)
-    (folder / "config.yaml").write_text(text)
-    assert run(["train", "--config", f"{folder}/config.yaml", "--runs-dir", f"{folder}/runs"]) == 0
-    return next((folder / "runs" / agent).iterdir())
-
-
-def pointed(run_folder: Path, seed: int, which: str = "last") -> Path:
-    folder = run_folder / f"seed-{seed}" / "checkpoints"
-    return folder / json.loads((folder / f"{which}.json").read_text())["checkpoint"]
-
-
-def last_value(run_folder: Path, seed: int) -> dict[str, np.ndarray]:
-    return read_checkpoint(pointed(run_folder, seed))[0]
-
-
-def rows(run_folder: Path, seed: int) -> list[dict[str, float]]:
-    """Return metrics.csv without its clock; empty cells are NaN."""
-    with (run_folder / f"seed-{seed}" / "metrics.csv").open() as file:
-        return [{k: float(v or "nan") for k, v in row.items() if k not in CLOCK} for row in csv.DictReader(file)]
-
-
-def text_of(run_folder: Path, seed: int) -> list[dict[str, str]]:
-    with (run_folder / f"seed-{seed}" / "metrics.csv").open() as file:
-        return [{k: v for k, v in row.items() if k not in CLOCK} for row in csv.DictReader(file)]
-
-
-def bytes_of(run_folder: Path, seed: int) -> dict[str, str]:
-    """Return the sha256 of every checkpoint's arrays by its step."""
-    states = sorted((run_folder / f"seed-{seed}" / "checkpoints").glob("step-*/state.npz"))
-    return {path.parent.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in states}
 
 
 def largest_gap(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> float:
@@ -107,7 +49,7 @@ def test_a_run_of_three_seeds_equals_runs_of_one(agent: str, ks: tuple[int, ...]
 
 @maps_seeds
 def test_seeds_trained_one_at_a_time_are_runs_of_one_bit_for_bit(once: Trained):
-    one_at_a_time = once("a2c", 5, 2, ", seeds_per_program: 1")
+    one_at_a_time = once("a2c", 5, 2, "train.seeds_per_program=1")
     for k in range(2):
         alone = once("a2c", 5 + k, 1)
         assert bytes_of(one_at_a_time, k) == bytes_of(alone, 0)
@@ -126,7 +68,7 @@ def test_the_same_run_twice_gives_the_same_bytes(agent: str, once: Trained, tmp_
 
 @maps_seeds
 def test_programs_of_two_and_of_three_seeds_train_the_same_seeds(once: Trained):
-    all_at_once, in_pairs = once("a2c", 5, 3), once("a2c", 5, 3, ", seeds_per_program: 2")
+    all_at_once, in_pairs = once("a2c", 5, 3), once("a2c", 5, 3, "train.seeds_per_program=2")
     meta = [read_checkpoint(pointed(in_pairs, k))[1]["together"] for k in range(3)]
     assert meta == [[0, 1], [0, 1], [2]]
     assert all(read_checkpoint(pointed(all_at_once, k))[1]["together"] == [0, 1, 2] for k in range(3))
@@ -151,7 +93,7 @@ def best_steps(run_folder: Path, seed: int) -> list[int]:
 @maps_seeds
 def test_every_seed_of_a_program_is_saved_whenever_one_has_a_best(tmp_path: Path):
     """So there is always a step that all can go on from; `best` itself belongs to each seed alone."""
-    found = trained(tmp_path / "run", "a2c", 5, 3, ", keep_checkpoints: 100", steps=1680)
+    found = trained(tmp_path / "run", "a2c", 5, 3, "train.keep_checkpoints=100", "train.total_timesteps=1680")
     own = [set(best_steps(found, k)) for k in range(3)]
     assert len({frozenset(steps) for steps in own}) > 1
     assert saves(found, 0) == saves(found, 1) == saves(found, 2)
@@ -162,8 +104,8 @@ def test_every_seed_of_a_program_is_saved_whenever_one_has_a_best(tmp_path: Path
 
 @maps_seeds
 def test_a_seed_that_stops_early_ends_alone_and_the_others_go_on(tmp_path: Path):
-    patience = ", early_stopping_patience: 2"
-    found = trained(tmp_path / "run", "a2c", 5, 3, patience, steps=3360)
+    settings = ("train.early_stopping_patience=2", "train.total_timesteps=3360")
+    found = trained(tmp_path / "run", "a2c", 5, 3, *settings)
     ends = [int(rows(found, k)[-1]["step"]) for k in range(3)]
     assert len(set(ends)) > 1
     for k in range(3):
@@ -174,5 +116,5 @@ def test_a_seed_that_stops_early_ends_alone_and_the_others_go_on(tmp_path: Path)
         assert len(stale) == meta["stale"]
         assert ends[k] == 3360 or meta["stale"] == 2
     first = int(np.argmin(ends))
-    alone = trained(tmp_path / "alone", "a2c", 5 + first, 1, patience, steps=3360)
+    alone = trained(tmp_path / "alone", "a2c", 5 + first, 1, *settings)
     assert [row["step"] for row in rows(alone, 0)] == [row["step"] for row in rows(found, first)]
