@@ -35,9 +35,9 @@ def measure(folder: Path, backend: str) -> dict[str, Any]:
     watch = Stopwatch()
     with watch.phase(IMPORTS):
         from trader.cli.main import run
-        from trader.cli.quiet import start_backend
+        from trader.cli.quiet import Compute, start_backend
 
-        start_backend(backend, "auto")
+        start_backend(backend, Compute())
         for module in ("trader.cli.console", "trader.cli.results", "trader.runs.judge"):
             import_module(module)
     results: list[Any] = []

@@ -18,8 +18,10 @@ from trader.agents.agent import Agent, Carry, no_stats
 from trader.data.market import Market, Segment
 from trader.rollout import GreedyPass, greedy_pass, greedy_passes
 
-# What seeds share has no axis: a replay cursor of its own for each seed would turn every write into a scatter.
-_AXES = Carry(env=0, memory=None, key=0, step=None, stats=0)
+# How a carry lies on the devices. What seeds share has no axis: a replay cursor of its own for each seed would turn
+# every write into a scatter.
+_BY_SEED = (backend.SEEDS,)
+_AXES = Carry(env=(backend.SEEDS, backend.ENVS), memory=(), key=_BY_SEED, step=(), stats=_BY_SEED)
 
 
 class Lanes(NamedTuple):
@@ -40,6 +42,7 @@ class Trainer(NamedTuple):
     Attributes:
         agent: what learns.
         num_lanes: S.
+        grid: the devices that several lanes lie on; None for one seed in the agent's own variables.
         chunk: `(market, segment, lanes, n) -> lanes` after n iterations.
         greedy: `(market, segment, lanes) -> [pass of each seed]`.
         compile_seconds: what the first call of each program took, nearly all of it compilation; filled by that call.
@@ -47,24 +50,35 @@ class Trainer(NamedTuple):
 
     agent: Agent
     num_lanes: int
+    grid: Any
     chunk: Callable[[Market, Segment, Lanes, Any], Lanes]
     greedy: Callable[[Market, Segment, Lanes], list[GreedyPass]]
     compile_seconds: dict[str, float]
 
 
-def build_trainer(agent: Agent, num_lanes: int = 1) -> Trainer:
+def build_trainer(agent: Agent, num_lanes: int = 1, devices_per_seed: int = 1) -> Trainer:
     """Return the trainer of `num_lanes` seeds of `agent`; compiles at the first call.
 
+    Args:
+        agent: what learns.
+        num_lanes: seeds in one program. They are shared out over all devices, and computed in whole rows of them:
+            some lanes may be copies that nobody reads.
+        devices_per_seed: over how many devices the environments and batches of each seed are split.
+
     Raises:
-        ValueError: several seeds on a backend that trains one after the other.
+        ValueError: more than the backend or the machine has.
     """
-    if num_lanes > 1 and not backend.MAPS_SEEDS:
+    if (num_lanes > 1 or devices_per_seed > 1) and not backend.MAPS_SEEDS:
         raise ValueError(f"this backend trains one seed after the other; received {num_lanes} at once")
-    chunk, greedy = _alone(agent) if num_lanes == 1 else _side_by_side(agent)
+    if devices_per_seed > 1 and backend.num_devices() % devices_per_seed:
+        raise ValueError(f"{backend.num_devices()} devices do not divide into groups of {devices_per_seed}")
+    grid = None if num_lanes == devices_per_seed == 1 else backend.grid(devices_per_seed)
+    chunk, greedy = _alone(agent) if grid is None else _side_by_side(agent, num_lanes, grid)
     seconds: dict[str, float] = {}
     return Trainer(
         agent,
         num_lanes,
+        grid,
         _timed_once("training", chunk, lambda lanes: int(lanes.carry.step), seconds),
         _timed_once("greedy pass", greedy, len, seconds),
         seconds,
@@ -108,17 +122,30 @@ def _alone(agent: Agent) -> tuple[_Chunk, _Greedy]:
     return chunk, lambda market, segment, lanes: [play(market, segment)]
 
 
-def _side_by_side(agent: Agent) -> tuple[_Chunk, _Greedy]:
-    program = backend.mapped(_iterations(agent), agent.variables, (None, None, _AXES, None), _AXES)
-    play, num_weights = greedy_passes(agent), len(agent.policy.variables)
+def _side_by_side(agent: Agent, num_lanes: int, grid: Any) -> tuple[_Chunk, _Greedy]:
+    program = backend.mapped(_iterations(agent), agent.variables, grid, ((), (), _AXES, ()), _AXES)
+    play, num_weights = greedy_passes(agent, grid), len(agent.policy.variables)
+    everywhere = _remembered(lambda record: backend.placed(record, grid, ()))
 
     def chunk(market: Market, segment: Segment, lanes: Lanes, n: Any) -> Lanes:
-        return Lanes(*program(lanes.values, market, segment, lanes.carry, n))
+        return Lanes(*program(lanes.values, everywhere(market), segment, lanes.carry, n))
 
     def greedy(market: Market, segment: Segment, lanes: Lanes) -> list[GreedyPass]:
-        return play((lanes.values or [])[:num_weights], market, segment)
+        return play((lanes.values or [])[:num_weights], everywhere(market), segment)[:num_lanes]
 
     return chunk, greedy
+
+
+def _remembered(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return `function`, which computes nothing anew for the very argument of its last call."""
+    last: list[Any] = [None, None]
+
+    def call(argument: Any) -> Any:
+        if last[0] is not argument:
+            last[:] = argument, function(argument)
+        return last[1]
+
+    return call
 
 
 def begin(trainer: Trainer, market: Market, segment: Segment, seeds: Sequence[int]) -> Lanes:
@@ -126,23 +153,31 @@ def begin(trainer: Trainer, market: Market, segment: Segment, seeds: Sequence[in
     agent, begun = trainer.agent, []
     for seed in seeds:
         agent.restart(seed)
-        begun.append((_copies(agent) if trainer.num_lanes > 1 else [], agent.start(market, segment, seed)))
+        begun.append((_copies(trainer), agent.start(market, segment, seed)))
     return _joined(trainer, begun)
 
 
-def _copies(agent: Agent) -> list[Any]:
-    return [ops.copy(variable.value) for variable in agent.variables]
+def _copies(trainer: Trainer) -> list[Any]:
+    return [] if trainer.grid is None else [ops.copy(variable.value) for variable in trainer.agent.variables]
 
 
 def _joined(trainer: Trainer, parts: Sequence[tuple[list[Any], Carry]]) -> Lanes:
-    """Return the values of several seeds as one; what seeds share is taken from the first."""
-    if trainer.num_lanes == 1:
+    """Return the values of several seeds as one, on the devices; what seeds share is taken from the first."""
+    if trainer.grid is None:
         return Lanes(None, parts[0][1])
+    rows = trainer.grid.mesh.shape[backend.SEEDS]
+    parts = [*parts, *[parts[-1]] * (-len(parts) % rows)]
     values = [ops.stack(same) for same in zip(*(values for values, _ in parts), strict=True)]
     carries = [carry for _, carry in parts]
     shared = {"memory": carries[0].memory, "step": carries[0].step}
     separate = [carry._replace(memory=(), step=()) for carry in carries]
-    return Lanes(values, _stacked(separate)._replace(**shared))
+    carry = _stacked(separate)._replace(**shared)
+    return Lanes(backend.placed(values, trainer.grid, _BY_SEED), _placed(trainer, carry))
+
+
+def _placed(trainer: Trainer, carry: Carry) -> Carry:
+    parts = zip(carry, _AXES, strict=True)
+    return Carry(*(backend.placed(part, trainer.grid, axes) for part, axes in parts))
 
 
 def _stacked(records: Sequence[Any]) -> Any:
@@ -156,7 +191,7 @@ def _stacked(records: Sequence[Any]) -> Any:
 def lane_of(trainer: Trainer, lanes: Lanes, lane: int) -> Carry:
     """Return the carry of one seed as NumPy arrays, without the axis of seeds."""
     own = _mapped(ops.convert_to_numpy, lanes.carry)
-    if trainer.num_lanes == 1:
+    if trainer.grid is None:
         return own
     separate = own._replace(memory=(), step=())
     return _mapped(lambda leaf: leaf[lane], separate)._replace(memory=own.memory, step=own.step)
@@ -170,8 +205,7 @@ def _mapped(function: Callable[[Any], Any], record: Any) -> Any:
 
 def without_stats(trainer: Trainer, lanes: Lanes) -> Lanes:
     """Return `lanes` with all sums at zero."""
-    zero = no_stats()
-    stats = zero if trainer.num_lanes == 1 else _stacked([zero] * trainer.num_lanes)
+    stats = no_stats() if trainer.grid is None else _mapped(ops.zeros_like, lanes.carry.stats)
     return lanes._replace(carry=lanes.carry._replace(stats=stats))
 
 
@@ -211,7 +245,7 @@ def restore(trainer: Trainer, template: Lanes, snapshots: Sequence[Mapping[str, 
     parts = []
     for arrays in snapshots:
         values = _checked_values(trainer.agent, arrays)
-        if trainer.num_lanes == 1:
+        if trainer.grid is None:
             for variable, value in zip(trainer.agent.variables, values, strict=True):
                 variable.assign(value)
         parts.append(([ops.convert_to_tensor(value) for value in values], _rebuilt(like, arrays, "carry")))

@@ -44,11 +44,11 @@ def greedy_pass(agent: Agent) -> Callable[[Market, Segment], GreedyPass]:
     return run
 
 
-def greedy_passes(agent: Agent) -> Callable[[list[Any], Market, Segment], list[GreedyPass]]:
+def greedy_passes(agent: Agent, grid: Any) -> Callable[[list[Any], Market, Segment], list[GreedyPass]]:
     """Return the compiled pass of S seeds at once: `(values [S, …] of the policy's variables, market, segment)`."""
 
     def mapped(num_steps: int) -> Callable[..., Any]:
-        return backend.mapped_reader(_whole(agent, num_steps), agent.policy.variables, (None, None))
+        return backend.mapped_reader(_whole(agent, num_steps), agent.policy.variables, grid, ((), ()))
 
     program = _by_length(mapped)
 

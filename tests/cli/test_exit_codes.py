@@ -76,8 +76,8 @@ def test_quiet_stderr_gives_the_descriptor_back_after_an_error(capfd: pytest.Cap
 
 def test_the_backend_starts_without_a_word(python: Callable[[str], Outcome]):
     program = (
-        "from trader.cli.quiet import start_backend\n"
-        "start_backend('tensorflow', 'cpu')\n"
+        "from trader.cli.quiet import Compute, start_backend\n"
+        "start_backend('tensorflow', Compute('cpu'))\n"
         "import keras\n"
         "print(keras.backend.backend())"
     )

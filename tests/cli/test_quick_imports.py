@@ -7,8 +7,8 @@ from trader.cli.quick_imports import quick_imports
 
 STARTED = """
 import sys
-from trader.cli.quiet import start_backend
-start_backend("tensorflow", "cpu")
+from trader.cli.quiet import Compute, start_backend
+start_backend("tensorflow", Compute("cpu"))
 print([name for name in ("sklearn", "jax", "arch", "scipy.stats", "plotly", "pyarrow.csv") if name in sys.modules])
 import gc
 print(gc.isenabled(), gc.get_freeze_count() > 100_000)

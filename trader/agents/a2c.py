@@ -145,13 +145,13 @@ def _next_values(learner: Learner, market: Market, rollout: Rollout) -> Any:
     if num_steps == 1:
         return last
     earlier = Transitions(*(x[:-1] for x in record))
-    shape = (num_steps - 1, learner.num_envs)
+    shape = (learner.num_envs, num_steps - 1)
     before = ops.cond(
-        ops.any(rollout.truncated[:-1]),
+        backend.any_anywhere(rollout.truncated[:-1]),
         lambda: ops.reshape(value(flattened(earlier)), shape),
         lambda: ops.zeros(shape, "float32"),
     )
-    return ops.concatenate([before, last])
+    return ops.concatenate([ops.transpose(before), last])
 
 
 def _update(learner: Learner, market: Market, carry: Carry, record: Transitions, targets: Any) -> Carry:
@@ -163,7 +163,7 @@ def _update(learner: Learner, market: Market, carry: Carry, record: Transitions,
         return a2c_loss(config, losses.masked_log_probs(logits, mask), values[:, 0], action, aim)
 
     mask = bars.rung_mask(learner.env.config, batch.rung)
-    arguments = (observed(learner.env, market, batch), mask, batch.action, ops.reshape(targets, (-1,)))
+    arguments = (observed(learner.env, market, batch), mask, batch.action, flattened(targets))
     (value, entropy), gradients = backend.value_and_grad(loss, own + head)(*arguments)
     gradients = losses.clipped_by_global_norm(gradients, config.max_grad_norm)
     learner.actor.apply(gradients[: len(own)], own)

@@ -133,6 +133,11 @@ def observed_after(env: MarketEnv, market: Market, record: Transitions) -> Obser
     return Observation(bars.windows(env, market, record.asset, record.t + 1), record.next_account)
 
 
-def flattened(record: Transitions) -> Transitions:
-    """Return a record `[T, N, …]` as `[T·N, …]`."""
-    return Transitions(*(ops.reshape(x, (-1, *x.shape[2:])) for x in record))
+def flattened(record: Any) -> Any:
+    """Return a record, or one array, of `[T, N, …]` as `[N·T, …]`, an environment's steps side by side.
+
+    With environments outermost, what is split over devices by environment stays where it is.
+    """
+    if isinstance(record, tuple):
+        return type(record)(*map(flattened, record))
+    return ops.reshape(ops.swapaxes(record, 0, 1), (-1, *record.shape[2:]))

@@ -162,7 +162,7 @@ def _collect(learner: Learner, market: Market, segment: Segment, carry: Carry, d
 
 def _update(learner: Learner, market: Market, carry: Carry, rows: Any) -> Carry:
     config, online = learner.config, learner.online
-    batch = replay.gather(learner.storage, learner.layout, rows)
+    batch = replay.gather(learner.storage, learner.layout, backend.split_over_devices(rows))
     target = _target(learner, market, batch)
     error = losses.huber if config.loss == "huber" else losses.squared
 

@@ -112,7 +112,7 @@ def _act(learner: Learner, market: Market, segment: Segment, episode: _Episode, 
 
 def _update(learner: Learner, market: Market, carry: Carry, record: Transitions, alive: Any) -> Carry:
     returns = normalized(episode_returns(record.reward, alive, learner.config.gamma), alive)
-    batch, weights = flattened(record), ops.reshape(alive, (-1,))
+    batch, weights = flattened(record), flattened(alive)
 
     def loss(obs: Observation, mask: Any, action: Any, gain: Any) -> tuple[Any, Any]:
         log_probs = losses.masked_log_probs(learner.model(list(obs)), mask)
@@ -121,7 +121,7 @@ def _update(learner: Learner, market: Market, carry: Carry, record: Transitions,
         return policy - learner.config.ent_coef * entropy, entropy
 
     mask = bars.rung_mask(learner.env.config, batch.rung)
-    arguments = (observed(learner.env, market, batch), mask, batch.action, ops.reshape(returns, (-1,)))
+    arguments = (observed(learner.env, market, batch), mask, batch.action, flattened(returns))
     trainable = learner.model.trainable_variables
     (value, entropy), gradients = backend.value_and_grad(loss, trainable)(*arguments)
     learner.optimizer.apply(losses.clipped_by_global_norm(gradients, learner.config.max_grad_norm), trainable)

@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import keras
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 MAPS_SEEDS = True
+SEEDS, ENVS = "seeds", "envs"  # axes of the grid of devices
+_LANES = "lanes"  # vmap's name for the axis of seeds
+# The grids of the mapped programs being traced.
+_grids: list[Grid] = []
 
 # The variables of each lifted function being traced, outermost first: an inner scope must map all of them, since a
 # variable that it does not map would be read as a constant.
@@ -67,25 +73,108 @@ def compiled_reader(function: Callable[..., Any], variables: Sequence[Any]) -> C
     return lambda *arguments: program(_values(variables), *arguments)
 
 
+class Grid(NamedTuple):
+    """Devices in rows: rows share out the seeds, the devices of a row share out the environments of each seed."""
+
+    mesh: Mesh
+
+    def sharding(self, *axes: str | None) -> NamedSharding:
+        """Return the placement of an array whose first axes are split over these axes of the grid."""
+        return NamedSharding(self.mesh, PartitionSpec(*axes))
+
+
+def num_devices() -> int:
+    """Return how many devices one program can use."""
+    return len(jax.devices())
+
+
+def grid(devices_per_seed: int) -> Grid:
+    """Return all devices as a grid; their number must be a multiple of `devices_per_seed`."""
+    return Grid(Mesh(np.asarray(jax.devices()).reshape(-1, devices_per_seed), (SEEDS, ENVS)))
+
+
+def placed(tree: Any, over: Grid, axes: tuple[str, ...]) -> Any:
+    """Return the arrays of `tree` on the grid, all split over the same `axes`, a tuple of names."""
+    return jax.device_put(tree, over.sharding(*axes))
+
+
+def _shardings(over: Grid, axes: Any) -> Any:
+    return jax.tree.map(lambda names: over.sharding(*names), axes, is_leaf=_is_names)
+
+
+def _is_names(value: Any) -> bool:
+    return type(value) is tuple and all(isinstance(name, str) for name in value)  # a record is another type
+
+
+def _lane_axis(axes: Any) -> Any:
+    """Return for `vmap` which arrays have an axis of seeds: those split over it."""
+    return jax.tree.map(lambda names: 0 if names[:1] == (SEEDS,) else None, axes, is_leaf=_is_names)
+
+
 def mapped(
-    function: Callable[..., Any], variables: Sequence[Any], in_axes: Any, out_axes: Any
+    function: Callable[..., Any], variables: Sequence[Any], over: Grid, in_axes: Any, out_axes: Any
 ) -> Callable[..., tuple[list[Any], Any]]:
     """Return `(values, *arguments) -> (changed values, result)`, compiled, for S seeds in one program.
 
     Args:
         function: written for one seed.
         variables: all that it reads or changes; their `values` are given as `[S, …]` each, and donated.
-        in_axes: for each argument 0 where seeds differ, None where they share, as records like the argument.
+        over: where to compute.
+        in_axes: for each argument how its arrays are split, as records of tuples: `(SEEDS,)` and `(SEEDS, ENVS)` where
+            seeds differ, `()` where they share.
         out_axes: the same for the result.
     """
-    over_seeds = jax.vmap(lifted(function, variables), in_axes=(0, *in_axes), out_axes=(0, out_axes))
-    return jax.jit(over_seeds, donate_argnums=0)
+    over_seeds = jax.vmap(
+        _inside(over, lifted(function, variables)),
+        in_axes=(0, *_lane_axis(in_axes)),
+        out_axes=(0, _lane_axis(out_axes)),
+        axis_name=_LANES,
+        spmd_axis_name=SEEDS,
+    )
+    values = over.sharding(SEEDS)
+    shardings = {
+        "in_shardings": (values, *_shardings(over, in_axes)),
+        "out_shardings": (values, _shardings(over, out_axes)),
+    }
+    return jax.jit(over_seeds, donate_argnums=0, **shardings)
 
 
-def mapped_reader(function: Callable[..., Any], variables: Sequence[Any], in_axes: Any) -> Callable[..., Any]:
-    """Return `(values, *arguments) -> result [S, …]`, compiled; it changes no variable."""
-    pure = lifted(function, variables)
-    return jax.jit(jax.vmap(lambda values, *arguments: pure(values, *arguments)[1], in_axes=(0, *in_axes)))
+def mapped_reader(
+    function: Callable[..., Any], variables: Sequence[Any], over: Grid, in_axes: Any
+) -> Callable[..., Any]:
+    """Return `(values, *arguments) -> result [S, …]`, compiled, for S seeds in one program; no variable changes."""
+    pure = _inside(over, lifted(function, variables))
+    axes = (0, *_lane_axis(in_axes))
+    program = jax.vmap(
+        lambda values, *arguments: pure(values, *arguments)[1], axes, axis_name=_LANES, spmd_axis_name=SEEDS
+    )
+    return jax.jit(program, in_shardings=(over.sharding(SEEDS), *_shardings(over, in_axes)))
+
+
+def _inside(over: Grid, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `function`, which is traced as one lane of a mapped program on this grid."""
+
+    def call(*arguments: Any) -> Any:
+        _grids.append(over)
+        try:
+            return function(*arguments)
+        finally:
+            _grids.pop()
+
+    return call
+
+
+def any_anywhere(flags: Any) -> Any:
+    """Return whether any of `flags` is true, in any seed of the program: so a condition on it stays a branch."""
+    found = jnp.any(flags)
+    return jax.lax.pmax(found.astype("int32"), _LANES) > 0 if _grids else found
+
+
+def split_over_devices(array: Any) -> Any:
+    """Return `array`, its first axis split over the devices of its seed where there are several."""
+    if not _grids or _grids[-1].mesh.shape[ENVS] == 1:
+        return array
+    return jax.lax.with_sharding_constraint(array, _grids[-1].sharding(ENVS))
 
 
 def repeat(function: Callable[[Any], Any], carry: Any, n: Any, variables: Sequence[Any]) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
+SEEDS, ENVS = "seeds", "envs"
 MAPS_SEEDS = False  # seeds go through the same program one after the other
 
 
@@ -24,12 +25,27 @@ def compiled_reader(function: Callable[..., Any], variables: Sequence[Any]) -> C
     return compiled(function, variables)
 
 
-def mapped(*_: Any) -> Any:
+def _not_mapped(*_: Any) -> Any:
     """Raise NotImplementedError: see `MAPS_SEEDS`."""
-    raise NotImplementedError("TensorFlow trains one seed after the other")
+    raise NotImplementedError("TensorFlow trains one seed after the other, each on one device")
 
 
-mapped_reader = mapped
+grid = placed = mapped = mapped_reader = _not_mapped
+
+
+def num_devices() -> int:
+    """Return how many devices one program can use."""
+    return 1
+
+
+def any_anywhere(flags: Any) -> Any:
+    """Return whether any of `flags` is true."""
+    return tf.reduce_any(flags)
+
+
+def split_over_devices(array: Any) -> Any:
+    """Return `array`."""
+    return array
 
 
 def repeat(function: Callable[[Any], Any], carry: Any, n: Any, variables: Sequence[Any]) -> Any:

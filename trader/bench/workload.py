@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 from keras import ops
 
 from trader.agents.build import build_agent
@@ -83,6 +84,7 @@ def training_of(trainer: Trainer, task: Task, seeds: Sequence[int]) -> Advance:
         nonlocal lanes
         lanes = trainer.chunk(task.market, task.train, lanes, ops.convert_to_tensor(n, "int32"))
         # Reading them waits for the device.
-        return Counts(len(seeds) * int(lanes.carry.step), float(ops.sum(lanes.carry.stats.updates)))
+        updates = np.atleast_1d(ops.convert_to_numpy(lanes.carry.stats.updates))[: len(seeds)]
+        return Counts(len(seeds) * int(lanes.carry.step), float(updates.sum()))
 
     return advance

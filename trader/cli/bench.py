@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from trader.cli.params import BackendOption, DeviceOption, JsonOption, examples
+from trader.cli.params import BackendOption, DeviceOption, JsonOption, ThreadsOption, examples
 from trader.errors import TraderError
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def bench(
     ] = "1,2,4,8",
     backend: BackendOption = None,
     device: DeviceOption = "auto",
+    threads: ThreadsOption = None,
     json: JsonOption = False,
 ) -> None:
     """Measure training and backtest on this machine: speed, share of what its matrix products allow, memory."""
@@ -49,9 +50,11 @@ def bench(
     if config is not None and agent is not None:
         raise TraderError("trader bench: --agent belongs to the standard workload; with --config the file names it")
     experiments = _experiments(config, agent, n_envs, backend)
-    from trader.cli.quiet import start_backend
+    from trader.cli.quiet import Compute, num_cores, start_backend
 
-    start_backend(backend or experiments[0].backend, device)
+    start_backend(
+        backend or experiments[0].backend, Compute(device, threads=threads, cpu_devices=min(max(counts), num_cores()))
+    )
     from trader.bench.suite import Plan, run_suite
     from trader.cli.console import Console
 

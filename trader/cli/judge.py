@@ -123,9 +123,9 @@ def _backend_of(run: RunFolder) -> str:
 
 
 def _start_backend(backend: str, device: Device, compile_cache: Path | None) -> None:
-    from trader.cli.quiet import start_backend
+    from trader.cli.quiet import Compute, start_backend
 
-    start_backend(backend, device, compile_cache=compile_cache)
+    start_backend(backend, Compute(device, compile_cache=compile_cache))
 
 
 def parse_timerange(text: str | None) -> tuple[date, date] | None:

@@ -47,6 +47,15 @@ CompileCacheOption = Annotated[
         help="Where jax keeps compiled programs for later runs; tensorflow keeps none.",
     ),
 ]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        envvar="TRADER_THREADS",
+        help="CPU threads of each program; default: one on jax, tensorflow's own choice.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the same content for machines on stdout.")]
 
 

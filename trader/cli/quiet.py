@@ -8,6 +8,7 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from trader.cli.quick_imports import quick_imports
 from trader.errors import TraderError, listing, nearest
@@ -31,14 +32,30 @@ def quiet_stderr() -> Generator[None]:
         os.close(nowhere)
 
 
-def start_backend(backend: str, device: str, precision: str = "float32", compile_cache: Path | None = None) -> None:
+class Compute(NamedTuple):
+    """How a backend is started.
+
+    Attributes:
+        device: auto, cpu or gpu.
+        precision: of matrix products on a GPU; TF32 rounds their inputs to 10 bits and is off unless asked for.
+        compile_cache: folder in which JAX keeps compiled programs for later processes; TensorFlow keeps none.
+        threads: of each program on a CPU; None: one on JAX (more are slower at usual sizes), TensorFlow's own choice.
+        cpu_devices: devices that JAX makes of the CPU, for seeds and environments that are split over devices.
+    """
+
+    device: str = "auto"
+    precision: str = "float32"
+    compile_cache: Path | None = None
+    threads: int | None = None
+    cpu_devices: int = 1
+
+
+def start_backend(backend: str, compute: Compute) -> None:
     """Import Keras on this backend, silently; Keras fixes its backend at import, so this comes before any other use.
 
     Args:
         backend: compiler and array library under Keras.
-        device: auto, cpu or gpu.
-        precision: of matrix products on a GPU; TF32 rounds their inputs to 10 bits and is off unless asked for.
-        compile_cache: folder in which JAX keeps compiled programs for later processes; TensorFlow keeps none.
+        compute: where and how to compute.
 
     Raises:
         TraderError: unknown or missing backend, a second backend in one process, `gpu` where there is none.
@@ -53,48 +70,65 @@ def start_backend(backend: str, device: str, precision: str = "float32", compile
     os.environ["KERAS_BACKEND"] = backend
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its rounding depends on the machine's load
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # JAX would take most of a GPU's memory at once
-    if device == "cpu":
+    if compute.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
         os.environ["JAX_PLATFORMS"] = "cpu"
     with quiet_stderr(), quick_imports(backend):
+        num_gpus = _start_jax(compute) if backend == "jax" else _start_tensorflow(compute)
         import keras
-
-        num_gpus = _start_jax(precision, compile_cache) if backend == "jax" else _start_tensorflow(precision)
     if keras.backend.backend() != backend:
         raise TraderError(
             f"--backend: Keras already runs on {keras.backend.backend()} in this process, not on {backend}"
         )
-    if device == "gpu" and not num_gpus:
+    if compute.device == "gpu" and not num_gpus:
         names, extra = {"jax": ("JAX", "jax-cuda"), "tensorflow": ("TensorFlow", "gpu")}[backend]
         raise TraderError(f"--device gpu: {names} sees no GPU; allowed here: auto, cpu (trader[{extra}] installs CUDA)")
 
 
-def _start_tensorflow(precision: str) -> int:
+def _start_tensorflow(compute: Compute) -> int:
     """Touch the runtime once, since its first operation prints as well; return the number of GPUs."""
+    if compute.threads is not None:
+        os.environ["TF_NUM_INTRAOP_THREADS"] = str(compute.threads)
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
-    tf.config.experimental.enable_tensor_float_32_execution(precision == "tf32")
+    tf.config.experimental.enable_tensor_float_32_execution(compute.precision == "tf32")
     tf.zeros(())
     return len(gpus)
 
 
-def _start_jax(precision: str, compile_cache: Path | None) -> int:
+def _start_jax(compute: Compute) -> int:
     """Set JAX up before its first operation; return the number of GPUs."""
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # JAX would take most of a GPU's memory at once
+    os.environ["NPROC"] = str(compute.threads or 1)  # how many threads XLA makes for a CPU
+    _add_xla_flag("--xla_cpu_prefer_vector_width", "512")
     import jax
 
     # Keras would import TensorFlow when it saves a model, only to ask whether a value is one of its shapes.
     sys.modules.setdefault("tensorflow", None)  # type: ignore[arg-type]
+    if compute.cpu_devices > 1 and "xla_force_host_platform_device_count" not in os.environ["XLA_FLAGS"]:
+        jax.config.update("jax_num_cpu_devices", compute.cpu_devices)
     gpus = [device for device in jax.devices() if device.platform == "gpu"]
     if gpus:
-        jax.config.update("jax_default_matmul_precision", "tensorfloat32" if precision == "tf32" else "float32")
-    if compile_cache is not None:
-        jax.config.update("jax_compilation_cache_dir", str(compile_cache.absolute()))
+        jax.config.update("jax_default_matmul_precision", "tensorfloat32" if compute.precision == "tf32" else "float32")
+    if compute.compile_cache is not None:
+        jax.config.update("jax_compilation_cache_dir", str(compute.compile_cache.absolute()))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     return len(gpus)
+
+
+def num_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _add_xla_flag(name: str, value: str) -> None:
+    """Set a flag of XLA unless the user has."""
+    flags = os.environ.get("XLA_FLAGS", "")
+    if name not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} {name}={value}".strip()
 
 
 def _silence_python() -> None:

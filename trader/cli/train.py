@@ -14,6 +14,7 @@ from trader.cli.params import (
     DeviceOption,
     RunsDirOption,
     SetOption,
+    ThreadsOption,
     command_line,
     examples,
 )
@@ -46,6 +47,7 @@ def train(
     backend: BackendOption = None,
     device: DeviceOption = "auto",
     compile_cache: CompileCacheOption = None,
+    threads: ThreadsOption = None,
     inexact: Annotated[
         bool, typer.Option("--inexact", help="Resume although config, prices or versions differ.")
     ] = False,
@@ -55,9 +57,9 @@ def train(
         raise TraderError("trader train: give either --config FILE or --resume RUN")
     overrides = [*(set_ or ()), *_overrides({"seed": seed, "seeds": seeds, "name": name, "backend": backend})]
     if config is not None:
-        _start(config, overrides, runs_dir, _Compute(device, compile_cache))
+        _start(config, overrides, runs_dir, _Asked(device, compile_cache, threads))
     else:
-        _resume(str(resume), overrides, runs_dir, _Compute(device, compile_cache), inexact)
+        _resume(str(resume), overrides, runs_dir, _Asked(device, compile_cache, threads), inexact)
 
 
 def _overrides(named: dict[str, int | str | None]) -> list[str]:
@@ -67,39 +69,46 @@ def _overrides(named: dict[str, int | str | None]) -> list[str]:
     return [f"{key}={json.dumps(value)}" for key, value in named.items() if value is not None]
 
 
-class _Compute(NamedTuple):
-    """Where to compute, and where compiled programs are kept."""
+class _Asked(NamedTuple):
+    """What the options say about computing."""
 
     device: Device
-    cache: Path | None
+    compile_cache: Path | None
+    threads: int | None
 
     def start(self, experiment: Experiment) -> None:
-        from trader.cli.quiet import start_backend
+        from trader.cli.quiet import Compute, num_cores, start_backend
 
-        start_backend(experiment.backend, self.device, experiment.train.precision, self.cache)
+        train = experiment.train
+        groups = min(
+            train.seeds_per_program or experiment.seeds, experiment.seeds, num_cores() // train.devices_per_seed
+        )
+        devices = max(groups, 1) * train.devices_per_seed
+        compute = Compute(self.device, train.precision, self.compile_cache, self.threads, devices)
+        start_backend(experiment.backend, compute)
 
 
-def _start(config: Path, overrides: list[str], runs_dir: Path, compute: _Compute) -> None:
+def _start(config: Path, overrides: list[str], runs_dir: Path, asked: _Asked) -> None:
     from trader.config.load import load_experiment
 
     experiment = load_experiment(config, overrides)
-    compute.start(experiment)
+    asked.start(experiment)
     from trader.cli.console import Console
     from trader.runs import execute
     from trader.runs.options import TrainOptions
 
-    options = TrainOptions(experiment, config.parent, runs_dir, compute.device, command_line())
+    options = TrainOptions(experiment, config.parent, runs_dir, asked.device, command_line())
     typer.echo(f"Run: {execute.train(options, Console())}")
 
 
-def _resume(run: str, overrides: list[str], runs_dir: Path, compute: _Compute, inexact: bool) -> None:
+def _resume(run: str, overrides: list[str], runs_dir: Path, asked: _Asked, inexact: bool) -> None:
     from trader.runs.folder import find_run
 
     found = find_run(run, runs_dir)
     from trader.runs.manifest import read_manifest
     from trader.runs.stored import stored_experiment
 
-    compute.start(stored_experiment(found, read_manifest(found.path), overrides))
+    asked.start(stored_experiment(found, read_manifest(found.path), overrides))
     from trader.cli.console import Console
     from trader.runs import execute
     from trader.runs.options import ResumeOptions

@@ -36,6 +36,9 @@ class TrainConfig(Section):
         default="float32",
         description="of matrix products: tf32 rounds their inputs (GPU only); mixed_bfloat16 computes hidden layers so",
     )
+    devices_per_seed: PositiveInt = Field(
+        default=1, description="devices that a seed's environments and batches are split over on jax"
+    )
     seeds_per_program: PositiveInt | None = Field(
         default=None, description="seeds that one program trains side by side on jax; null = all; tensorflow: one"
     )
@@ -92,6 +95,19 @@ class Experiment(Section):
     def _seeds_fit(self) -> Experiment:
         if self.seed + self.seeds > 2**31:
             raise ValueError(f"seed + seeds must be at most {2**31}; received {self.seed} + {self.seeds}")
+        return self
+
+    @model_validator(mode="after")
+    def _devices_fit(self) -> Experiment:
+        devices, agent = self.train.devices_per_seed, self.agent
+        if devices > 1 and self.backend != "jax":
+            raise ValueError(f"train.devices_per_seed ({devices}) must be 1 on {self.backend}; jax splits environments")
+        split = {"train.n_envs": self.train.n_envs}
+        if isinstance(agent, DqnConfig):
+            split["agent.batch_size"] = agent.batch_size
+        for key, number in split.items():
+            if number % devices:
+                raise ValueError(f"{key} ({number}) must be a multiple of train.devices_per_seed ({devices})")
         return self
 
     @model_validator(mode="after")

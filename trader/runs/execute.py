@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from trader import backend
 from trader.agents.agent import Agent
 from trader.config import Experiment
 from trader.config.load import dump_experiment, experiment_sha256
@@ -56,6 +57,7 @@ def train(options: TrainOptions, console: Console) -> Path:
     experiment = with_absolute_paths(options.experiment, options.base)
     prepared = prepare(experiment, options.base)
     _refuse_long_episodes(experiment, prepared)
+    _refuse_devices(experiment)
     record = _manifest_record(experiment, prepared, options)
     run = create_run(options.runs_dir, experiment.name, dump_experiment(experiment), record)
     with lock(run):
@@ -106,6 +108,14 @@ def _refuse_long_episodes(experiment: Experiment, prepared: Prepared) -> None:
         )
 
 
+def _refuse_devices(experiment: Experiment) -> None:
+    asked, there = experiment.train.devices_per_seed, backend.num_devices()
+    if there % asked:
+        raise TraderError(
+            f"train.devices_per_seed: {asked}, but jax sees {there} device{'s' * (there > 1)} here; use a divisor of {there}"
+        )
+
+
 def _run_seeds(run: RunFolder, experiment: Experiment, prepared: Prepared, console: Console, resumed: bool) -> Path:
     dates = held_out(experiment, prepared, prepared.segments["test"])
     record_run_started(run.label, dates, experiment_sha256(experiment), resumed)
@@ -132,7 +142,8 @@ def _train_all(
     run: RunFolder, experiment: Experiment, prepared: Prepared, console: Console, stop: StopRequest
 ) -> dict[str, Any]:
     agent = new_agent(experiment, experiment.env, prepared.return_deviation, len(prepared.feature_names))
-    trainers = cache(lambda num_lanes: build_trainer(agent, num_lanes))
+    devices = experiment.train.devices_per_seed
+    trainers = cache(lambda num_lanes: build_trainer(agent, num_lanes, devices))
     work = Work(run, experiment, trainers, training_task(prepared), console, stop)
     _estimate(experiment, agent, console)
     for cohort in plan_cohorts(run, experiment.seeds, seeds_per_program(experiment), plan_of(experiment)):

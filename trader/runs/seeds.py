@@ -21,13 +21,12 @@ from trader.lanes import Lanes, Trainer, restore, snapshot
 from trader.runs.checkpoints import step_name, write_checkpoint
 from trader.runs.cohorts import Cohort, Standing, meta_of, snapshots_of
 from trader.runs.folder import RunFolder, write_log
+from trader.runs.forecast import Clock, Forecast
 from trader.runs.metrics_log import MetricsLog, append_metrics, read_metrics, resume_metrics, start_metrics
 from trader.runs.opening import load_policy
 from trader.runs.options import Console
 from trader.runs.pointers import go_back, point_to, pointed, prune
 from trader.training import Event, Plan, Progress, Report, Task, start, train
-
-_FORECAST_SECONDS = 0.5
 
 
 class Interrupted(KeyboardInterrupt):
@@ -50,65 +49,6 @@ class Work(NamedTuple):
     task: Task
     console: Console
     stop: StopRequest
-
-
-class _Forecast(NamedTuple):
-    """What the estimate of the whole run's time needs, until it has been said.
-
-    Attributes:
-        seeds: that are trained from here on, one cohort after the other.
-        at_once: seeds of this cohort.
-        step, time: where the clock starts: after the first chunk, which compiled.
-    """
-
-    seeds: int
-    at_once: int
-    step: int = 0
-    time: float = 0.0
-
-    @classmethod
-    def begun(cls, work: Work, cohort: Cohort, at_once: int) -> _Forecast | None:
-        """Return the forecast of a run that begins with this cohort, None for later cohorts."""
-        return cls(work.experiment.seeds, at_once) if 0 in cohort.own else None
-
-    def after(self, work: Work, trainer: Trainer, event: Event) -> _Forecast | None:
-        """Say once how long all seeds will take, from the first chunk after the one that compiled."""
-        compiled = sum(trainer.compile_seconds.values())
-        now = time.perf_counter() - compiled
-        if self.step == 0:
-            return self._replace(step=event.step, time=now)
-        if now - self.time < _FORECAST_SECONDS and not event.finished:
-            return self
-        pace = self.at_once * (event.step - self.step) / max(now - self.time, 1e-9)
-        left = max(work.experiment.train.total_timesteps * self.seeds - event.step * self.at_once, 0) / pace
-        work.console.line(
-            f"compiled in {compiled:.1f} s; about {_duration(left)} for {self.seeds} seed{'s' * (self.seeds > 1)}"
-            f" at {pace:,.0f} steps/s"
-        )
-        return None
-
-
-def _duration(seconds: float) -> str:
-    """Return `40 s`, `12 min` or `3.5 h`.
-
-    Example:
-        >>> _duration(40.4), _duration(720), _duration(12_600)
-        ('40 s', '12 min', '3.5 h')
-    """
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-class Clock(NamedTuple):
-    """Wall time of a seed: seconds before this process took over, and when it did."""
-
-    before: float
-    began: float
-
-    def seconds(self) -> float:
-        """Return the seconds spent on this seed so far."""
-        return self.before + time.perf_counter() - self.began
 
 
 @contextmanager
@@ -174,13 +114,14 @@ def train_cohort(work: Work, cohort: Cohort) -> None:
     count = max(len(seeds), 1)
     work.console.begin(_label(seeds or list(cohort.own)), total * count, min(int(lanes.carry.step), total) * count)
     figures: dict[str, float] = {}
-    forecast = _Forecast.begun(work, cohort, count)
+    # Said once, by the first cohort.
+    forecast = Forecast(work.experiment.seeds, count, total) if 0 in cohort.own else None
     try:
         for event in train(trainer, work.task, plan, lanes, progress):
             figures = _shown(event) or figures
             _keep(work, trainer, cohort, running, event)
             work.console.update(min(event.step, total) * count, figures)
-            forecast = forecast and forecast.after(work, trainer, event)
+            forecast = forecast and forecast.after(event, sum(trainer.compile_seconds.values()), work.console)
             if work.stop.came and not event.finished:
                 raise _interrupted(work, event.step, seeds)
     finally:
