@@ -10,8 +10,11 @@ PIP_FLAGS := --quiet --disable-pip-version-check
 ON_BOTH := $(addprefix tests/,agents backend bench envs gym runs/test_cohorts.py test_common_step.py test_honesty.py \
   test_lanes.py test_learning.py test_resume.py test_rollout.py test_together.py test_training.py)
 
+# One part at a time: two at once would measure each other. BENCH_FLAGS="--quick" tries them all, for minutes.
+BENCH_PARTS := bench-speed bench-learning bench-roofline bench-growth bench-memory bench-seeds bench-backtest bench-startup
+
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-bench check style types layers bench format lock clean
+.PHONY: help quickstart test test-bench check style types layers bench $(BENCH_PARTS) bench-gpu bench-page format lock clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,8 +58,25 @@ layers: $(VENV)/.stamp
 
 check: style types layers test  ## format, lint, types, layers, tests
 
-bench: $(VENV)/.stamp $(BENCH)/.stamp  ## speed and memory beside Stable-Baselines3; writes docs/benchmarks.md
+bench:  ## speed, growth and memory beside other libraries, about 1 h 45 min; writes docs/benchmarks.md
+	for part in $(BENCH_PARTS) bench-page; do $(MAKE) --no-print-directory $$part || exit; done
+
+bench-speed: $(VENV)/.stamp $(BENCH)/.stamp  ## beside Stable-Baselines3, SBX, CleanRL-like agents (50 min)
 	$(BIN)/python benchmarks/speed.py --peer-python $(BENCH)/bin/python $(BENCH_FLAGS)
+
+bench-learning bench-roofline bench-growth bench-memory bench-seeds: bench-%: $(VENV)/.stamp
+	$(BIN)/python benchmarks/$*.py $(BENCH_FLAGS)
+
+bench-backtest bench-startup: bench-%: $(VENV)/.stamp
+	mkdir -p benchmarks/results
+	$(BIN)/python benchmarks/$*.py --json > benchmarks/results/$*.tmp
+	mv benchmarks/results/$*.tmp benchmarks/results/$*.json
+
+bench-gpu: $(VENV)/.stamp  ## on a GPU alone: keras, jax with CUDA and numpy
+	$(BIN)/python benchmarks/gpu.py $(BENCH_FLAGS)
+
+bench-page: $(VENV)/.stamp  ## docs/benchmarks.md from benchmarks/results/
+	$(BIN)/python benchmarks/report.py
 
 format: $(VENV)/.stamp  ## rewrite the sources in the house style
 	$(BIN)/ruff format .

@@ -87,7 +87,10 @@ def measure(key: str, backend: str, arguments: argparse.Namespace) -> dict[str, 
 def table(key: str, backend: str, found: dict[str, Any]) -> Table:
     title = f"{CURVES[key].title}, {backend}: {verdict(CURVES[key], found['points'])['words']}"
     rows = [_row(point) for point in found["points"]]
-    rows += [(spelt(one["size"] or 0), f"skipped: {one['reason']}", *["–"] * 4) for one in found["skipped"]]
+    rows += [
+        (spelt(one["size"]) if one["size"] else "all", f"skipped: {one['reason']}", *["–"] * 4)
+        for one in found["skipped"]
+    ]
     return Table(title, COLUMNS, rows)
 
 

@@ -85,4 +85,5 @@ class Train(NamedTuple):
     keep_checkpoints: int = 5
     early_stopping_patience: None = None
     precision: str = "float32"
+    devices_per_seed: int = 1
     seeds_per_program: None = None

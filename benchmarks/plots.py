@@ -1,4 +1,4 @@
-"""Small plots as SVG text: lines over logarithmic or plain axes, and bars over a logarithmic axis."""
+"""Small plots as SVG text: lines over logarithmic or plain axes, and bars from zero."""
 
 import math
 from collections.abc import Sequence
@@ -55,7 +55,18 @@ def log_axis(label: str, values: Sequence[float], name_of=spelt) -> Axis:
 
 def plain_axis(label: str, low: float, high: float, step: float) -> Axis:
     count = round((high - low) / step)
-    return Axis(label, low, high, tuple((low + k * step, f"{low + k * step:g}") for k in range(count + 1)), log=False)
+    return Axis(label, low, high, tuple((low + k * step, _plain(low + k * step)) for k in range(count + 1)), log=False)
+
+
+def axis_from_zero(label: str, most: float) -> Axis:
+    """Return an axis of three to six round steps that holds `most`."""
+    power = 10.0 ** math.floor(math.log10(most))
+    step = next(part * power for part in (0.2, 0.5, 1.0, 2.0) if most / (part * power) <= 6)
+    return plain_axis(label, 0.0, step * math.ceil(most / step), step)
+
+
+def _plain(value: float) -> str:
+    return spelt(int(value)) if value >= 1000 else f"{value:g}"
 
 
 def line_chart(title: str, x: Axis, y: Axis, series: Sequence[Series]) -> str:
@@ -84,7 +95,7 @@ def bar_chart(title: str, x: Axis, bars: Sequence[tuple[str, float, str]]) -> st
 
     Args:
         title: above.
-        x: logarithmic.
+        x: from zero, so that lengths compare.
         bars: name, length, words behind it.
     """
     left, row = 268, 26

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from growth_curves import CURVES
-from plots import Axis, Series, bar_chart, line_chart, log_axis, plain_axis
+from plots import Series, axis_from_zero, bar_chart, line_chart, log_axis
 from speed_tables import best_of_ours, median_of, peers_of, works_of
 from tables import duration
 
@@ -33,7 +33,7 @@ def _speed_plots(blocks: dict[str, Any]) -> dict[str, str]:
     for key in ("a2c-8", "a2c-best", "dqn"):
         together = [blocks[name] for name in (key, f"{key}-others") if name in blocks]
         if bars := _bars(together):
-            axis = log_axis("environment steps per second", [value for _, value, _ in bars])
+            axis = axis_from_zero("environment steps per second", max(value for _, value, _ in bars))
             plots[f"speed-{key}"] = bar_chart(together[0]["title"], axis, bars)
     return plots
 
@@ -83,9 +83,6 @@ def memory_plot(runs: dict[str, Any]) -> str:
         Series(backend, [(step / 1e6, held / 2**20) for step, held in found["samples"]])
         for backend, found in runs.items()
     ]
-    last = max(step for one in series for step, _ in one.points)
-    most = max(held for one in series for _, held in one.points)
-    x = plain_axis("environment steps (millions)", 0.0, last, last / 5)
-    top = 200.0 * (int(most / 200) + 1)
-    y: Axis = plain_axis("resident memory (MiB)", 0.0, top, top / 5)
+    x = axis_from_zero("environment steps (millions)", max(step for one in series for step, _ in one.points))
+    y = axis_from_zero("resident memory (MiB)", max(held for one in series for _, held in one.points))
     return line_chart("Resident memory of the NASDAQ DQN run", x, y, series)
