@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from trader import backend
 from trader.errors import TraderError
 from trader.runs.checkpoints import step_name, write_checkpoint
 from trader.runs.cohorts import Cohort, meta_of, plan_cohorts, snapshots_of
@@ -15,6 +16,12 @@ from trader.training import Plan, Progress
 PLAN = Plan(1_000, 100, 100, None)
 RUNNING = Progress(0.5, 100, 0)
 ENDED = Progress(0.5, 100, 3, finished=True)
+
+
+@pytest.fixture(autouse=True)
+def maps_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plan as for a backend that maps programs over seeds, whichever runs the tests."""
+    monkeypatch.setattr(backend, "MAPS_SEEDS", True)
 
 
 def saved(run: RunFolder, seed: int, steps: list[int], progress: Progress = RUNNING, together: Any = (0, 1)) -> None:
@@ -175,6 +182,21 @@ def test_programs_begun_with_other_sizes_stay_as_they_are(run: RunFolder):
     saved(run, 0, [100], together=(0,))
     saved(run, 1, [300], together=(1,))
     assert in_short(planned(run, 2, 2)) == [((0,), 100, {0: (100, False)}), ((1,), 300, {1: (300, False)})]
+
+
+def test_seeds_of_one_program_go_on_each_alone_where_the_backend_trains_one_after_the_other(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(backend, "MAPS_SEEDS", False)
+    saved(run, 0, [100, 200, 300])
+    saved(run, 1, [100, 200])
+    cohorts = planned(run, 3, 1)
+    assert in_short(cohorts) == [
+        ((0,), 300, {0: (300, False)}),
+        ((1,), 200, {1: (200, False)}),
+        ((2,), 0, {2: (0, False)}),
+    ]
+    assert [who(run, cohort) for cohort in cohorts] == [[[0, 300]], [[1, 200]], None]
 
 
 def test_a_checkpoint_of_before_programs_of_several_seeds_is_of_its_seed_alone(run: RunFolder):

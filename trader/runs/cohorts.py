@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from trader import backend
 from trader.errors import TraderError
 from trader.runs.checkpoints import checkpoint_steps, newest_checkpoint, read_checkpoint, step_name, verify_checkpoint
 from trader.runs.folder import RunFolder
@@ -88,6 +89,8 @@ def _newest(run: RunFolder, seed: int) -> _Newest:
     meta = verify_checkpoint(found.path)["meta"]
     try:
         together = tuple(int(other) for other in meta.get("together", [seed]))
+        if not backend.MAPS_SEEDS:  # begun on a backend that does, resumed inexactly here
+            together = (seed,)
         return Standing(seed, found.step, _progress_of(meta), tuple(found.notes)), together
     except (KeyError, TypeError, ValueError) as error:
         raise TraderError(f"{found.path}: not written by a training ({error!r})") from None
