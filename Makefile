@@ -68,9 +68,7 @@ bench-learning bench-roofline bench-growth bench-memory bench-seeds: bench-%: $(
 	$(BIN)/python benchmarks/$*.py $(BENCH_FLAGS)
 
 bench-backtest bench-startup: bench-%: $(VENV)/.stamp
-	mkdir -p benchmarks/results
-	$(BIN)/python benchmarks/$*.py --json > benchmarks/results/$*.tmp
-	mv benchmarks/results/$*.tmp benchmarks/results/$*.json
+	$(BIN)/python benchmarks/phases.py $* $(BENCH_FLAGS)
 
 bench-gpu: $(VENV)/.stamp  ## on a GPU alone: keras, jax with CUDA and numpy
 	$(BIN)/python benchmarks/gpu.py $(BENCH_FLAGS)

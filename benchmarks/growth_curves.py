@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import plain
 
 A2C_ENVS, DQN_ENVS = 64, 16
+ROW_BYTES = 40  # of replay
 POWERS = tuple(4**k for k in range(8))  # 1 … 16,384
 
 
@@ -69,7 +70,7 @@ CURVES = {
     ),
 }
 QUICK = {
-    "environments": (1, 16, 256),
+    "environments": (1, 32, 256),
     "window": (8, 32, 64),
     "features": (4, 8),
     "assets": (1, 20),
@@ -91,4 +92,4 @@ def bytes_needed(sizes: Sizes) -> int:
     """Return a generous estimate: market on host and device, observations of rollout and update, replay twice."""
     market = 4 * sizes.assets * sizes.bars * (sizes.features + 3)
     rollout = 4 * sizes.seeds * sizes.envs * 5 * (sizes.window * sizes.features + 4)
-    return 2 * market + 6 * rollout + 2 * 48 * sizes.replay
+    return 2 * market + 6 * rollout + 2 * ROW_BYTES * sizes.replay

@@ -5,12 +5,14 @@ import datetime
 import json
 import os
 import platform
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 RESULTS = HERE / "results"
+PACKAGES = ("trader", "tensorflow", "jax", "keras", "numpy")
 
 
 def cpu_model() -> str:
@@ -44,7 +46,21 @@ def stamp() -> dict[str, Any]:
         "machine": f"{cpu_model()}, {num_cores()} cores"
         + (f", {total:.0f} GiB of memory" if total else "")
         + f", {platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "versions": versions(),
     }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what computes on our side, as far as it is installed here."""
+    return {name: metadata.version(name) for name in PACKAGES if _installed(name)}
+
+
+def _installed(name: str) -> bool:
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def common_parser(doc: str) -> argparse.ArgumentParser:

@@ -11,6 +11,7 @@ import gpu_tables
 import growth
 import learning_table
 import memory
+import phases
 import roofline
 import seeds
 import speed_tables
@@ -54,7 +55,7 @@ class Page:
 
 def provenance(figures: dict[str, Any]) -> str:
     """Return date, machine and versions in one paragraph."""
-    versions = figures.get("versions") or versions_below(figures)
+    versions = versions_below(figures)
     words = ", ".join(f"{name} {number}" for name, number in versions.items())
     quick = " **A quick run: figures of a few moments.**" if figures.get("quick") else ""
     where = ", ".join(str(figures[key]) for key in ("date", "machine") if key in figures)
@@ -67,7 +68,7 @@ def versions_below(value: Any) -> dict[str, str]:
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     for part in parts:
         found |= versions_below(part)
-    return found | (value.get("versions") or {} if isinstance(value, dict) else {})
+    return (value.get("versions") or {} if isinstance(value, dict) else {}) | found
 
 
 def speed_section(page: Page, results: dict[str, Any]) -> None:
@@ -120,16 +121,6 @@ def gpu_section(page: Page, figures: dict[str, Any] | None) -> None:
         page.table(table)
 
 
-def phases_section(page: Page, title: str, figures: dict[str, Any] | None, script: str, total: str) -> None:
-    if page.begin(title, figures, script):
-        rows = [(name, f"{seconds:.3f}") for name, seconds in figures["phase_s"].items()]
-        page.table(
-            Table(
-                f"Median of {figures['rounds']} rounds", ("phase", "seconds"), [*rows, ("all", f"{figures[total]:.3f}")]
-            )
-        )
-
-
 def page_text(results: dict[str, Any], plots: dict[str, str], images: str) -> str:
     page = Page(plots, images)
     page.add("# Benchmarks", INTRODUCTION)
@@ -141,9 +132,8 @@ def page_text(results: dict[str, Any], plots: dict[str, str], images: str) -> st
     memory_section(page, results["memory"])
     table_section(page, "Seeds in one program", results["seeds"], "seeds.py", lambda f: [seeds.table(f)])
     gpu_section(page, results["gpu"])
-    phases_section(page, "Backtest", results["backtest"], "backtest.py --json", "after_imports_s")
-    phases_section(page, "From `trader train` to the first update", results["startup"], "startup.py --json",
-                   "to_first_update_s")  # fmt: skip
+    for part, title in (("backtest", "Backtest"), ("startup", "From `trader train` to the first update")):
+        table_section(page, title, results[part], f"phases.py {part}", lambda f, part=part: [phases.table(part, f)])
     return "\n".join(page.lines).rstrip() + "\n"
 
 

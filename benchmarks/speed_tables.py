@@ -5,7 +5,15 @@ from typing import Any, NamedTuple
 
 from tables import Table, count, print_table
 
-HEAD = ("peer", "ours, env steps/s", "peer, env steps/s", "ratio (least … most)", "ours, updates/s", "peer, updates/s")
+HEAD = (
+    "peer",
+    "ours, env steps/s",
+    "peer, env steps/s",
+    "ratio (least … most)",
+    "ratio on the other backend",
+    "ours, updates/s",
+    "peer, updates/s",
+)
 HOW_HEAD = ("side", "environments", "threads", "env steps/s", "peak memory (MiB)", "bytes per stored transition")
 
 
@@ -49,18 +57,20 @@ def best_of_ours(block: dict[str, Any], work: str) -> dict[str, Any]:
 def speed_table(block: dict[str, Any], work: str) -> Table:
     """One row per peer: our faster backend beside it."""
     ours = best_of_ours(block, work)
-    rows = [_row(ours, theirs) for theirs in peers_of(block)]
+    others = [side for side in block["sides"].values() if side["work"] == work and side is not ours]
+    rows = [_row(ours, others, theirs) for theirs in peers_of(block)]
     envs = f", {ours['envs']:,} environments" if ours["envs"] else ""
     return Table(f"{block['title']}; {work}; ours on {ours['backend']}{envs}", HEAD, rows)
 
 
-def _row(ours: dict[str, Any], theirs: dict[str, Any]) -> tuple[str, ...]:
+def _row(ours: dict[str, Any], others: list[dict[str, Any]], theirs: dict[str, Any]) -> tuple[str, ...]:
     ratio = ratio_of(ours, theirs)
     name = theirs["title"] if str(theirs["envs"]) in theirs["title"] else f"{theirs['title']}, {theirs['envs']:,}"
     failed = theirs["error"] or ours["error"]
     speeds = [count(median_of(side, "env_steps_per_s")) for side in (ours, theirs)]
     updates = [count(median_of(side, "updates_per_s")) for side in (ours, theirs)]
-    return (name, *speeds, str(ratio) if ratio else f"not measured: {failed}", *updates)
+    slower = ", ".join(f"{other['backend']}: {ratio_of(other, theirs) or '–'}" for other in others) or "–"
+    return (name, *speeds, str(ratio) if ratio else f"not measured: {failed}", slower, *updates)
 
 
 def how_table(block: dict[str, Any]) -> Table:

@@ -59,7 +59,7 @@ def test_a_size_that_does_not_fit_is_named_with_its_need():
 
 def test_every_curve_has_quick_sizes_and_ten_million_transitions_are_counted():
     assert QUICK.keys() == CURVES.keys()
-    assert bytes_needed(Sizes(replay=10_000_000)) - bytes_needed(Sizes()) == 2 * 48 * 10_000_000
+    assert bytes_needed(Sizes(replay=10_000_000)) - bytes_needed(Sizes()) == 2 * 40 * 10_000_000
 
 
 def test_the_fastest_size_is_found_beside_the_best_of_every_second_one():
