@@ -123,8 +123,8 @@ def test_sums_of_all_seeds_begin_anew_and_nothing_else_changes(together, task):
     cleared = without_stats(together, lanes)
     for lane in range(len(SEEDS)):
         before, after = (snapshot(together, one, lane) for one in (lanes, cleared))
-        assert float(lane_of(together, lanes, lane).stats.steps) > 0
-        assert all(float(total) == 0.0 for total in lane_of(together, cleared, lane).stats)
+        assert float(lane_of(together, lanes.carry, lane).stats.steps) > 0
+        assert all(float(total) == 0.0 for total in lane_of(together, cleared.carry, lane).stats)
         changed = [name for name in before if before[name].tobytes() != after[name].tobytes()]
         assert all(name.startswith("carry/stats/") for name in changed)
 

@@ -96,7 +96,7 @@ def test_resuming_in_a_new_trainer_is_exact(trainer, task):
         if event.step >= half:
             break
     if name != "reinforce":
-        assert (lane_of(trainer, event.lanes, 0).env.elapsed > 0).any()
+        assert (lane_of(trainer, event.lanes.carry, 0).env.elapsed > 0).any()
     saved = snapshot(trainer, event.lanes)
     fresh = judged_by_weights(build_trainer(agent_of(name)))
     template, _ = training.start(fresh, task, [99])

@@ -14,7 +14,7 @@ import numpy as np
 from keras import ops
 
 from trader import backend
-from trader.agents.agent import Agent, Carry, no_stats
+from trader.agents.agent import Agent, Carry, Stats, no_stats
 from trader.data.market import Market, Segment
 from trader.rollout import GreedyPass, greedy_pass, greedy_passes
 
@@ -188,13 +188,29 @@ def _stacked(records: Sequence[Any]) -> Any:
     return ops.stack(records)
 
 
-def lane_of(trainer: Trainer, lanes: Lanes, lane: int) -> Carry:
-    """Return the carry of one seed as NumPy arrays, without the axis of seeds."""
-    own = _mapped(ops.convert_to_numpy, lanes.carry)
+def on_host(trainer: Trainer, lanes: Lanes) -> Lanes:
+    """Return `lanes` as NumPy arrays, each read from the device once for all seeds."""
+    if lanes.values is None:
+        values = [ops.convert_to_numpy(variable.value) for variable in trainer.agent.variables]
+    else:
+        values = [ops.convert_to_numpy(value) for value in lanes.values]
+    return Lanes(values, _mapped(ops.convert_to_numpy, lanes.carry))
+
+
+def lane_of(trainer: Trainer, carry: Carry, lane: int) -> Carry:
+    """Return the carry of one seed, of a carry of NumPy arrays, without the axis of seeds."""
     if trainer.grid is None:
-        return own
-    separate = own._replace(memory=(), step=())
-    return _mapped(lambda leaf: leaf[lane], separate)._replace(memory=own.memory, step=own.step)
+        return carry
+    separate = carry._replace(memory=(), step=())
+    return _mapped(lambda leaf: leaf[lane], separate)._replace(memory=carry.memory, step=carry.step)
+
+
+def stats_of(trainer: Trainer, lanes: Lanes) -> list[Stats]:
+    """Return the sums of each seed as NumPy scalars."""
+    sums = _mapped(ops.convert_to_numpy, lanes.carry.stats)
+    if trainer.grid is None:
+        return [sums]
+    return [Stats(*(total[lane] for total in sums)) for lane in range(trainer.num_lanes)]
 
 
 def _mapped(function: Callable[[Any], Any], record: Any) -> Any:
@@ -210,13 +226,17 @@ def without_stats(trainer: Trainer, lanes: Lanes) -> Lanes:
 
 
 def snapshot(trainer: Trainer, lanes: Lanes, lane: int = 0) -> dict[str, np.ndarray]:
-    """Return the whole value of one seed but its `Progress` as named arrays."""
-    if lanes.values is None:
-        values = [ops.convert_to_numpy(variable.value) for variable in trainer.agent.variables]
-    else:
-        values = [ops.convert_to_numpy(value[lane]) for value in lanes.values]
+    """Return the whole value of one seed but its `Progress` as named arrays.
+
+    Args:
+        trainer: whose value it is.
+        lanes: best of `on_host` when several seeds are taken.
+        lane: which seed.
+    """
+    host = on_host(trainer, lanes)
+    values = (host.values or []) if trainer.grid is None else [value[lane] for value in host.values or []]
     arrays = {f"variable/{number:03d}": value for number, value in enumerate(values)}
-    return arrays | named_leaves(lane_of(trainer, lanes, lane))
+    return arrays | named_leaves(lane_of(trainer, host.carry, lane))
 
 
 def named_leaves(value: Any, prefix: str = "carry") -> dict[str, np.ndarray]:
@@ -241,7 +261,7 @@ def restore(trainer: Trainer, template: Lanes, snapshots: Sequence[Mapping[str, 
     Raises:
         KeyError, ValueError: a part is missing or has another shape.
     """
-    like = lane_of(trainer, template, 0)
+    like = lane_of(trainer, _mapped(ops.convert_to_numpy, template.carry), 0)
     parts = []
     for arrays in snapshots:
         values = _checked_values(trainer.agent, arrays)

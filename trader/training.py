@@ -16,7 +16,7 @@ from keras import ops
 
 from trader.agents.agent import Agent, Stats
 from trader.data.market import Market, Segment
-from trader.lanes import Lanes, Trainer, begin, lane_of, without_stats
+from trader.lanes import Lanes, Trainer, begin, stats_of, without_stats
 from trader.rollout import GreedyPass, log_growth
 
 _TICK_SECONDS = 0.5
@@ -150,10 +150,9 @@ def _event(trainer: Trainer, task: Task, plan: Plan, lanes: Lanes, progress: tup
     figures: list[dict[str, float] | None] = [None] * len(progress)
     if is_last or _is_due(step, plan.eval_freq, size):
         played = trainer.greedy(task.market, task.valid, lanes)
-        stats = [lane_of(trainer, lanes, lane).stats for lane in range(len(progress))]
         figures = [
             _train_metrics(trainer.agent, step, sums) | valid_metrics(path, task.periods_per_year)
-            for sums, path in zip(stats, played, strict=True)
+            for sums, path in zip(stats_of(trainer, lanes), played, strict=True)
         ]
         lanes = without_stats(trainer, lanes)
     reports = tuple(_report(plan, one, step, row) for one, row in zip(progress, figures, strict=True))

@@ -9,6 +9,7 @@ import pytest
 from tests.agents import numpy_agent as oracle
 from tests.agents.markets import ar1_market, market_env, on_device, rough_env, rough_market, segment_of, small_agent
 from trader import backend
+from trader.agents import replay
 from trader.agents.dqn import pace
 from trader.config import DqnConfig
 from trader.envs import bars
@@ -34,7 +35,9 @@ def online_and_target(agent):
 
 
 def stored(agent):
-    return np.asarray(agent.variables[-1].value)
+    storage, env = agent.variables[-1], agent.env.config
+    layout = replay.Layout(len(env.positions), env.num_actions, GAMMA)
+    return replay.Transitions(*(np.asarray(x) for x in replay.gather(storage, layout, np.arange(storage.shape[0]))))
 
 
 def targets(config, env, record, x_after, online, target, masks):
@@ -125,15 +128,14 @@ def test_a_flawed_target_is_noticed(learnt, flaw):
 def test_the_replay_holds_what_was_played_and_time_limits_keep_their_discount(learnt):
     agent, _, _, played = learnt
     record, rows = played.records(), stored(agent)
-    np.testing.assert_array_equal(rows[:, 0], record.t)
-    np.testing.assert_array_equal(rows[:, 4:8], record.account)
-    np.testing.assert_array_equal(rows[:, 8:], record.next_account)
+    for name, kept, was in zip(record._fields, rows, record, strict=True):
+        np.testing.assert_allclose(kept, was, rtol=3e-7, atol=0, err_msg=name)
     truncated = np.concatenate([outcome.truncated for outcome, _ in played])
     terminated = np.concatenate([outcome.terminated for outcome, _ in played])
     assert truncated.any()
     assert terminated.any()
     assert not (truncated & terminated).any()
-    np.testing.assert_array_equal(rows[:, 3], np.where(terminated, 0, np.float32(GAMMA)))
+    np.testing.assert_array_equal(rows.discount, np.where(terminated, 0, np.float32(GAMMA)))
 
 
 def test_an_account_goes_on_where_it_was_until_its_episode_ends(learnt):

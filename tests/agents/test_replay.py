@@ -8,7 +8,7 @@ from trader.agents import replay
 from trader.agents.replay import Cursor, Layout, Transitions
 from trader.errors import TraderError
 
-LAYOUT = Layout(num_rungs=5, num_actions=3)
+LAYOUT = Layout(num_rungs=5, num_actions=3, gamma=0.99)
 
 
 def batch_of(t, asset=0, rung=0, action=0):
@@ -17,9 +17,18 @@ def batch_of(t, asset=0, rung=0, action=0):
         name: np.broadcast_to(np.int32(x), t.shape)
         for name, x in (("asset", asset), ("rung", rung), ("action", action))
     }
-    accounts = np.stack([t, t + 0.25, t + 0.5, t + 0.75], axis=1).astype(np.float32)
-    scalars = {"reward": (t * 0.5).astype(np.float32), "discount": np.full(t.shape, 0.99, np.float32)}
-    return Transitions(t=t, account=accounts, next_account=-accounts, **same, **scalars)
+    age, next_age = bars_held(t), np.where(t % 3 == 0, 0.0, bars_held(t + 1))  # every third step trades
+    accounts = np.stack([t, t + 0.25, age, t + 0.75], axis=1).astype(np.float32)
+    after = np.stack([-t, -t - 0.25, next_age, -t - 0.75], axis=1).astype(np.float32)
+    discounts = np.where(t % 5 == 0, 0.0, 0.99).astype(np.float32)  # every fifth step terminates
+    scalars = {"reward": (t * 0.5).astype(np.float32), "discount": discounts}
+    return Transitions(t=t, account=accounts, next_account=after, **same, **scalars)
+
+
+def bars_held(bars):
+    """The account's third feature, as the environment computes it."""
+    bars = np.asarray(bars, np.float32)
+    return bars / (bars + np.float32(20.0))
 
 
 def filled(capacity: int, *batches: Transitions):
@@ -42,13 +51,25 @@ def test_every_asset_rung_and_action_survives_the_round_trip():
     batch = batch_of(np.arange(len(cells)), cells[:, 0], cells[:, 1], cells[:, 2])
     back = drawn(*filled(len(cells), batch), num=2000)
     assert set(back.t) == set(range(len(cells)))
-    for stored, seen in zip(batch, back, strict=True):
-        np.testing.assert_array_equal(stored[back.t], seen)
+    for name, stored, seen in zip(Transitions._fields, batch, back, strict=True):
+        if name == "next_account":  # the age of a position is computed, not stored
+            np.testing.assert_allclose(stored[back.t], seen, rtol=3e-7, atol=0)
+        else:
+            np.testing.assert_array_equal(stored[back.t], seen)
 
 
-def test_a_transition_takes_at_most_52_bytes():
+@pytest.mark.parametrize("bars", [0, 1, 19, 20, 251, 5_000, 200_000])
+def test_the_age_of_a_position_follows_from_the_one_before(bars):
+    batch = batch_of([1])._replace(
+        account=np.array([[0, 0, bars_held(bars), 0]], np.float32),
+        next_account=np.array([[0, 0, bars_held(bars + 1), 0]], np.float32),
+    )
+    assert drawn(*filled(1, batch), num=1).next_account[0, 2] == pytest.approx(bars_held(bars + 1), rel=3e-7)
+
+
+def test_a_transition_takes_40_bytes():
     storage, _ = replay.init(100)
-    assert np.asarray(storage.value).nbytes == 100 * replay.BYTES_PER_TRANSITION == 4800
+    assert np.asarray(storage.value).nbytes == 100 * replay.BYTES_PER_TRANSITION == 4000
 
 
 def test_only_filled_rows_are_drawn():
@@ -94,12 +115,12 @@ def test_indices_beyond_exact_float32_are_refused(num_assets, num_rows):
 
 
 def test_the_largest_exact_indices_are_accepted():
-    replay.check_exact(2**24 // 18 - 1, 2**24, LAYOUT)
-    batch = batch_of([2**24 - 1], 2**24 // 18 - 1, 4, 2)
+    replay.check_exact(2**24 // 72 - 1, 2**24, LAYOUT)
+    batch = batch_of([2**24 - 1], 2**24 // 72 - 1, 4, 2)
     back = drawn(*filled(1, batch), num=1)
     assert (int(back.t[0]), int(back.asset[0]), int(back.rung[0]), int(back.action[0])) == (
         2**24 - 1,
-        2**24 // 18 - 1,
+        2**24 // 72 - 1,
         4,
         2,
     )

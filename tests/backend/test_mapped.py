@@ -54,7 +54,8 @@ class Fit:
 
 
 SEEDS = (3, 4, 9)
-OUT = {"key": 0, "count": None}
+BY_SEED: tuple[str, ...] = (backend.SEEDS,)
+OUT = {"key": BY_SEED, "count": ()}
 
 
 def alone(fit: Fit, seed: int, n: int) -> tuple[list[np.ndarray], Any]:
@@ -77,7 +78,7 @@ def stacked_values(fit: Fit) -> list[Any]:
 def test_seeds_side_by_side_equal_each_alone():
     fit = Fit()
     keys = ops.stack([backend.key(seed) for seed in SEEDS])
-    program = backend.mapped(fit.run, fit.variables, (None, 0, None), OUT)
+    program = backend.mapped(fit.run, fit.variables, backend.grid(1), ((), BY_SEED, ()), OUT)
     values, result = program(stacked_values(fit), ops.ones(()), keys, ops.convert_to_tensor(6, "int32"))
     assert int(result["count"]) == 6
     for lane, seed in enumerate(SEEDS):
@@ -94,7 +95,7 @@ def test_a_mapped_reader_gives_each_seed_its_answer_and_changes_nothing():
     fit = Fit()
     values, x = stacked_values(fit), ops.convert_to_tensor([[0.5, -1.0], [2.0, 0.25]])
     before = [np.array(value) for value in values]
-    answers = np.array(backend.mapped_reader(lambda x: fit.model(x), fit.variables, (None,))(values, x))
+    answers = np.array(backend.mapped_reader(lambda x: fit.model(x), fit.variables, backend.grid(1), ((),))(values, x))
     for lane, seed in enumerate(SEEDS):
         fit.start(seed)
         np.testing.assert_allclose(answers[lane], np.array(fit.model(x)), rtol=1e-5)
@@ -110,7 +111,7 @@ def test_values_given_to_a_mapped_program_are_donated_not_copied():
         return x
 
     values = [ops.zeros((2, 1000))]
-    changed, _ = backend.mapped(add, [big], (0,), 0)(values, ops.convert_to_tensor([1.0, 2.0]))
+    changed, _ = backend.mapped(add, [big], backend.grid(1), (BY_SEED,), BY_SEED)(values, ops.convert_to_tensor([1.0, 2.0]))
     assert np.array(changed[0]).sum(axis=1).tolist() == [1000.0, 2000.0]
     assert values[0].is_deleted()
     assert np.array(big.value).sum() == 0.0
@@ -140,7 +141,7 @@ def test_a_variable_that_is_not_listed_would_be_a_constant(forgotten: str):
 
     listed = [] if forgotten == "by the program" else [level]
     values = [ops.convert_to_tensor([10.0, 20.0])] if listed else []
-    _, result = backend.mapped(whole, listed, (0,), 0)(values, ops.zeros((2,)))
+    _, result = backend.mapped(whole, listed, backend.grid(1), (BY_SEED,), BY_SEED)(values, ops.zeros((2,)))
     right = [33.0, 63.0]
     assert (np.array(result).tolist() == right) == (forgotten == "by neither")
 

@@ -11,7 +11,7 @@ from trader.evaluation.results import Undefined
 
 def mlp(heads: dict[str, int], net_arch: list[int]) -> keras.Model:
     """192 numbers of a window of 32 × 6 and 4 of the account: 196 inputs."""
-    return build_network(MlpNetwork(net_arch=net_arch), (32, 6), 4, heads, 0)
+    return build_network(MlpNetwork(net_arch=net_arch), (32, 6), 4, heads)
 
 
 def test_the_standard_a2c_costs_110_080_operations_a_step():

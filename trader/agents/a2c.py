@@ -59,11 +59,8 @@ def build_a2c(config: A2cConfig, train: TrainConfig, env: MarketEnv, num_feature
     """Return an A2C agent."""
     window = (env.config.window_size, num_features)
 
-    def network(seed: int) -> keras.Model:
-        heads = {"policy": env.config.num_actions, "value": 1}
-        return build_network(config.network, window, NUM_ACCOUNT, heads, seed, train.precision)
-
-    model = network(0)
+    heads = {"policy": env.config.num_actions, "value": 1}
+    model = build_network(config.network, window, NUM_ACCOUNT, heads, train.precision)
     own, head = actor_and_critic_variables(model)
     actor = build_optimizer(config.optimizer, config.actor_learning_rate, own)
     critic = build_optimizer(config.optimizer, config.critic_learning_rate, head)
@@ -75,7 +72,7 @@ def build_a2c(config: A2cConfig, train: TrainConfig, env: MarketEnv, num_feature
         policy=model,
         variables=variables,
         steps_per_iteration=train.n_envs * config.n_steps,
-        restart=restarter(variables, model.variables, network),
+        restart=restarter(variables, model),
         start=lambda market, segment, seed: start_carry(env, train.n_envs, (), segment, seed),
         iterate=lambda market, segment, carry: _iterate(learner, market, segment, carry),
         act_greedy=lambda obs, mask: most_likely(model, obs, mask),

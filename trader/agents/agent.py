@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from trader import backend
+from trader.agents.networks import initial_weights
 from trader.agents.replay import Transitions
 from trader.data.market import Market, Segment
 from trader.envs import bars
@@ -83,16 +84,14 @@ def start_carry(env: MarketEnv, num_envs: int, memory: Any, segment: Segment, se
     return Carry(state, memory, run_key, ops.zeros((), "int32"), no_stats())
 
 
-def restarter(
-    variables: list[keras.Variable], weights: list[keras.Variable], build: Callable[[int], keras.Model]
-) -> Callable[[int], None]:
-    """Return a function that sets `weights` to those of `build(seed)` and all other variables to what they are now."""
-    own = {id(variable) for variable in weights}
+def restarter(variables: list[keras.Variable], model: keras.Model) -> Callable[[int], None]:
+    """Return a function that gives `model` a seed's initial weights and all other variables what they hold now."""
+    own = {id(variable) for variable in model.variables}
     others = [(variable, ops.convert_to_numpy(variable.value)) for variable in variables if id(variable) not in own]
 
     def restart(seed: int) -> None:
-        for variable, fresh in zip(weights, build(seed).variables, strict=True):
-            variable.assign(fresh.value)
+        for variable, value in zip(model.variables, initial_weights(model, seed), strict=True):
+            variable.assign(value)
         for variable, value in others:
             variable.assign(value)
 

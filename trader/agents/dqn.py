@@ -56,19 +56,18 @@ def build_dqn(config: DqnConfig, train: TrainConfig, env: MarketEnv, num_feature
     num_envs = train.n_envs
     window = (env.config.window_size, num_features)
 
-    def network(seed: int) -> keras.Model:
-        heads = {"q_values": env.config.num_actions}
-        return build_network(config.network, window, replay.NUM_ACCOUNT, heads, seed, train.precision)
-
-    online, target = network(0), network(0)
+    heads = {"q_values": env.config.num_actions}
+    online, target = (
+        build_network(config.network, window, replay.NUM_ACCOUNT, heads, train.precision) for _ in range(2)
+    )
     optimizer = build_optimizer(config.optimizer, config.learning_rate, online.trainable_variables)
     storage, _ = replay.init(-(-config.buffer_size // num_envs) * num_envs)
     variables = [*online.variables, *target.variables, *optimizer.variables, storage]
-    layout = replay.Layout(len(env.config.positions), env.config.num_actions)
+    layout = replay.Layout(len(env.config.positions), env.config.num_actions, config.gamma)
     learner = Learner(
         config, env, num_envs, train.total_timesteps, online, target, optimizer, storage, layout, variables
     )
-    restart_online = restarter(variables, online.variables, network)
+    restart_online = restarter(variables, online)
 
     def restart(seed: int) -> None:
         restart_online(seed)

@@ -45,11 +45,8 @@ def build_reinforce(config: ReinforceConfig, train: TrainConfig, env: MarketEnv,
         raise ValueError("REINFORCE needs a fixed episode length")
     window = (env.config.window_size, num_features)
 
-    def network(seed: int) -> keras.Model:
-        heads = {"policy": env.config.num_actions}
-        return build_network(config.network, window, NUM_ACCOUNT, heads, seed, train.precision)
-
-    model = network(0)
+    heads = {"policy": env.config.num_actions}
+    model = build_network(config.network, window, NUM_ACCOUNT, heads, train.precision)
     optimizer = build_optimizer(config.optimizer, config.learning_rate, model.trainable_variables)
     variables = [*model.variables, *optimizer.variables]
     num_episodes = config.episodes_per_update or train.n_envs
@@ -60,7 +57,7 @@ def build_reinforce(config: ReinforceConfig, train: TrainConfig, env: MarketEnv,
         policy=model,
         variables=variables,
         steps_per_iteration=num_episodes * num_steps,
-        restart=restarter(variables, model.variables, network),
+        restart=restarter(variables, model),
         start=lambda market, segment, seed: start_carry(env, num_episodes, (), segment, seed),
         iterate=lambda market, segment, carry: _iterate(learner, market, segment, carry),
         act_greedy=lambda obs, mask: most_likely(_listed(model), obs, mask),

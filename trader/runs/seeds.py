@@ -17,7 +17,7 @@ import numpy as np
 from trader.agents.agent import Agent
 from trader.config import Experiment
 from trader.errors import TraderError
-from trader.lanes import Lanes, Trainer, restore, snapshot
+from trader.lanes import Lanes, Trainer, on_host, restore, snapshot
 from trader.runs.checkpoints import step_name, write_checkpoint
 from trader.runs.cohorts import Cohort, Standing, meta_of, snapshots_of
 from trader.runs.folder import RunFolder, write_log
@@ -184,8 +184,9 @@ def _keep(work: Work, trainer: Trainer, cohort: Cohort, running: list[_Running],
             _write_row(one.log, event.step, report.metrics, one.clock)
     if not (event.save_due or work.stop.came or any(report.is_best for _, report in present)):
         return
+    lanes = on_host(trainer, event.lanes)
     for one, report in present:
-        _save(work.run, one.seed, event.step, snapshot(trainer, event.lanes, one.lane), report, cohort.lanes)
+        _save(work.run, one.seed, event.step, snapshot(trainer, lanes, one.lane), report, cohort.lanes)
     for one, _ in present:
         prune(work.run.checkpoints(one.seed), work.experiment.train.keep_checkpoints)
 
