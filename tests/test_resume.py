@@ -14,9 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import BACKEND
+
 CONFIG = """
 name: kill-me
 seeds: 1
+backend: %s
 data: {source: synthetic, market: {kind: ar1}, length: 4000, seed: 3}
 features: [{name: log_return, periods: [1, 3]}]
 env: {window_size: 8, max_episode_duration: 50}
@@ -30,6 +33,10 @@ AGENTS = {
 }
 
 
+# Two in one program where the backend allows it.
+SEEDS = (0, 1) if BACKEND == "jax" else (0,)
+
+
 def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "trader", *arguments]
 
@@ -41,7 +48,7 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
 def trained(folder: Path, agent: str, seeds: int = 1, **more: str) -> Path:
     """Run a training to its end and return its run folder."""
     folder.mkdir()
-    (folder / "config.yaml").write_text((CONFIG % AGENTS[agent]).replace("seeds: 1", f"seeds: {seeds}"))
+    (folder / "config.yaml").write_text((CONFIG % (BACKEND, AGENTS[agent])).replace("seeds: 1", f"seeds: {seeds}"))
     arguments = command("train", "--config", str(folder / "config.yaml"), "--runs-dir", str(folder / "runs"))
     subprocess.run(arguments, check=True, env=environment(folder, **more), cwd=folder, capture_output=True)
     return next((folder / "runs" / "kill-me").iterdir())
@@ -62,14 +69,15 @@ def rows(run: Path, seed: int = 0) -> list[dict[str, str]]:
 def stopped_midway(folder: Path, agent: str, how: signal.Signals) -> tuple[Path, int]:
     """Start a training, signal it once it has written a checkpoint, and return its run folder and exit status."""
     folder.mkdir()
-    text = (CONFIG % AGENTS[agent]).replace("save_freq: 3000", "save_freq: 1500")
+    text = (CONFIG % (BACKEND, AGENTS[agent])).replace("save_freq: 3000", "save_freq: 1500")
+    text = text.replace("seeds: 1", f"seeds: {len(SEEDS)}")
     (folder / "config.yaml").write_text(text)
     arguments = command("train", "--config", str(folder / "config.yaml"), "--runs-dir", str(folder / "runs"))
     process = subprocess.Popen(
         arguments, env=environment(folder), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     deadline = time.monotonic() + 120
-    while not list((folder / "runs").glob("kill-me/*/seed-0/checkpoints/step-*[0-9]/manifest.json")):
+    while not list((folder / "runs").glob(f"kill-me/*/seed-{SEEDS[-1]}/checkpoints/step-*[0-9]/manifest.json")):
         if process.poll() is not None or time.monotonic() > deadline:
             pytest.fail(f"no checkpoint came: {process.communicate()}")
         time.sleep(0.002)
@@ -88,20 +96,22 @@ def resumed(folder: Path, run: Path) -> str:
 def test_a_stopped_run_resumes_to_the_bytes_of_an_uninterrupted_one(
     tmp_path: Path, agent: str, how: signal.Signals
 ) -> None:
-    whole = trained(tmp_path / "whole", agent)
+    whole = trained(tmp_path / "whole", agent, len(SEEDS))
     run, status = stopped_midway(tmp_path / "stopped", agent, how)
     assert status == (130 if how == signal.SIGTERM else -how)
     assert json.loads((run / "manifest.json").read_text())["status"] in ("running", "interrupted")
 
     log = resumed(tmp_path / "stopped", run)
     said = [line for line in log.splitlines() if "resumes at step" in line]
-    assert len(said) == 1
+    assert len({line.rsplit(" ", 1)[1] for line in said}) == 1
+    assert len(said) == len(SEEDS)
     assert 0 < int(said[0].rsplit(" ", 1)[1]) < 40_000
-    assert final_state(run) == final_state(whole)
-    assert rows(run) == rows(whole)
-    steps = [int(row["step"]) for row in rows(run)]
-    assert steps == sorted(set(steps))
-    assert len(steps) == 10
+    for seed in SEEDS:
+        assert final_state(run, seed) == final_state(whole, seed)
+        assert rows(run, seed) == rows(whole, seed)
+        steps = [int(row["step"]) for row in rows(run, seed)]
+        assert steps == sorted(set(steps))
+        assert len(steps) == 10
 
 
 def test_same_seed_gives_the_same_bytes_in_another_process_place_and_time_zone_and_two_seeds_differ(
