@@ -65,7 +65,8 @@ def start_backend(backend: str, compute: Compute) -> None:
             f'--backend: unknown value "{backend}"{nearest(backend, BACKENDS) or ";"} allowed: {listing(BACKENDS)}'
         )
     if importlib.util.find_spec(backend) is None:
-        raise TraderError(f"backend {backend}: not installed; pip install trader[{backend}], or use another --backend")
+        package = "trader[jax]" if backend == "jax" else backend
+        raise TraderError(f"backend {backend}: not installed; pip install {package}, or use another --backend")
     _silence_python()
     os.environ["KERAS_BACKEND"] = backend
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
