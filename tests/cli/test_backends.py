@@ -1,0 +1,70 @@
+"""Starting a backend: what is missing is told in one line, and nothing else is said."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Outcome
+
+CONFIG = """
+name: quiet
+seeds: 2
+data: {source: synthetic, market: {kind: ar1}, length: 800}
+features: [{name: log_return, periods: [1]}]
+env: {window_size: 4, max_episode_duration: 32}
+agent: {name: dqn, learning_starts: 64, buffer_size: 512, network: {net_arch: [8]}}
+train: {total_timesteps: 320, eval_freq: 160, save_freq: 160}
+"""
+NAMES = {"jax": ("JAX", "jax-cuda"), "tensorflow": ("TensorFlow", "gpu")}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "quiet.yaml").write_text(CONFIG)
+    return tmp_path
+
+
+def said(home: Path, words: str, before: str = "") -> Outcome:
+    """Run a command line in a process that nobody told to be quiet, `before` it a line of Python."""
+    program = f"import sys\n{before}\nfrom trader.cli.main import run\nsys.exit(run({words.split()!r}))"
+    told = ("KERAS_BACKEND", "TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS", "XLA_FLAGS", "JAX_PLATFORMS")
+    environment = {name: value for name, value in os.environ.items() if name not in told}
+    environment |= {"TRADER_LEDGER": str(home / "ledger.jsonl"), "CUDA_VISIBLE_DEVICES": "-1"}
+    done = subprocess.run([sys.executable, "-c", program], cwd=home, env=environment, capture_output=True, text=True)
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize("backend", NAMES)
+def test_a_backend_that_is_not_installed_is_told_in_one_line_and_no_run_exists(home: Path, backend: str):
+    outcome = said(home, f"train --config quiet.yaml --backend {backend}", f"sys.modules['{backend}'] = None")
+    package = {"jax": "trader[jax]", "tensorflow": "tensorflow"}[backend]
+    line = f"backend {backend}: not installed; pip install {package}, or use another --backend"
+    assert outcome == (2, "", f"trader: {line}\n")
+    assert not (home / "runs").exists()
+
+
+@pytest.mark.parametrize("backend", NAMES)
+def test_a_gpu_that_is_not_there_is_told_in_one_line_and_no_run_exists(home: Path, backend: str):
+    outcome = said(home, f"train --config quiet.yaml --backend {backend} --device gpu")
+    name, extra = NAMES[backend]
+    line = f"--device gpu: {name} sees no GPU; allowed here: auto, cpu (trader[{extra}] installs CUDA)"
+    assert outcome == (2, "", f"trader: {line}\n")
+    assert not (home / "runs").exists()
+
+
+def test_a_second_backend_in_one_process_is_refused_in_one_line(home: Path):
+    before = "import os; os.environ['KERAS_BACKEND'] = 'jax'; import keras"
+    outcome = said(home, "train --config quiet.yaml --backend tensorflow", before)
+    assert outcome.code == 2
+    assert outcome.err == "trader: --backend: Keras already runs on jax in this process, not on tensorflow\n"
+
+
+def test_a_whole_training_on_jax_says_nothing_on_stderr(home: Path):
+    outcome = said(home, "train --config quiet.yaml --backend jax")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "Run: " in outcome.out
+    (run,) = (home / "runs" / "quiet").iterdir()
+    assert [path.is_file() for path in sorted(run.glob("seed-*/policy.keras"))] == [True, True]
