@@ -107,6 +107,13 @@ def actions(folder: Path, backend: str, seed: int) -> dict[str, np.ndarray]:
     return dict(np.load(target))
 
 
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, np.ndarray]]:
+    """By TensorFlow with weights 1, by JAX with the same, by JAX with weights 2."""
+    folder = tmp_path_factory.mktemp("answers")
+    return [actions(folder, *of) for of in (("tensorflow", 1), ("jax", 1), ("jax", 2))]
+
+
 def disagreement(one: dict[str, np.ndarray], other: dict[str, np.ndarray], name: str) -> float:
     """Return the share of decisions that differ though the best two scores lie 1e-5 or more apart."""
     best = np.sort(one[f"{name}/scores"], axis=1)
@@ -115,13 +122,20 @@ def disagreement(one: dict[str, np.ndarray], other: dict[str, np.ndarray], name:
     return float((~is_tie & (one[f"{name}/action"] != other[f"{name}/action"])).mean())
 
 
-def test_equal_weights_give_equal_greedy_actions_on_both_backends(tmp_path: Path):
-    one, other, unlike = (actions(tmp_path, *of) for of in (("tensorflow", 1), ("jax", 1), ("jax", 2)))
+def test_equal_weights_give_equal_greedy_actions_on_both_backends(answered: list[dict[str, np.ndarray]]):
+    one, other, unlike = answered
     for name in ("a2c", "dqn", "reinforce"):
         np.testing.assert_allclose(one[f"{name}/scores"], other[f"{name}/scores"], rtol=1e-4, atol=1e-5)
         assert set(one[f"{name}/action"]) == {0, 1, 2, 3, 4}
         assert disagreement(one, other, name) <= 0.001
         assert disagreement(one, unlike, name) > 0.2
+
+
+def test_equal_seeds_start_from_equal_weights_on_both_backends(answered: list[dict[str, np.ndarray]]):
+    one, other, unlike = answered
+    for name in ("a2c", "dqn", "reinforce"):
+        assert one[f"{name}/first"].tobytes() == other[f"{name}/first"].tobytes()
+        assert one[f"{name}/first"].tobytes() != unlike[f"{name}/first"].tobytes()
 
 
 @pytest.mark.parametrize(("name", "other"), OTHER.items())
