@@ -32,6 +32,7 @@ LAYERS = {
     "trader.agents": 4,
     "trader.baselines": 4,
     "trader.rollout": 5,
+    "trader.lanes": 5,
     "trader.training": 5,
     "trader.evaluation": 6,
     "trader.gym": 6,
@@ -41,10 +42,10 @@ LAYERS = {
     "trader.cli": 8,
     "trader.__main__": 9,
 }
-# Two modules of one row that the design names together.
-ROOMMATES = {"trader.rollout": "trader.training"}
+# Modules of one row that the design names together.
+ROOMMATES = {"trader.rollout": "trader.training", "trader.lanes": "trader.training"}
 
-CORE = ("trader.backend", "trader.envs", "trader.agents", "trader.rollout", "trader.training")
+CORE = ("trader.backend", "trader.envs", "trader.agents", "trader.rollout", "trader.lanes", "trader.training")
 CORE_MAY_IMPORT = {"keras", "numpy"}
 BACKEND_MAY_IMPORT = {"tensorflow", "jax"}
 

@@ -111,7 +111,9 @@ def test_values_given_to_a_mapped_program_are_donated_not_copied():
         return x
 
     values = [ops.zeros((2, 1000))]
-    changed, _ = backend.mapped(add, [big], backend.grid(1), (BY_SEED,), BY_SEED)(values, ops.convert_to_tensor([1.0, 2.0]))
+    changed, _ = backend.mapped(add, [big], backend.grid(1), (BY_SEED,), BY_SEED)(
+        values, ops.convert_to_tensor([1.0, 2.0])
+    )
     assert np.array(changed[0]).sum(axis=1).tolist() == [1000.0, 2000.0]
     assert values[0].is_deleted()
     assert np.array(big.value).sum() == 0.0

@@ -216,3 +216,30 @@ def test_categorical_draws_every_leading_axis_on_its_own():
     allowed = np.arange(6).reshape(2, 3) % 4
     np.put_along_axis(logits, allowed[..., None], 0.0, axis=-1)
     assert numbers(backend.categorical(backend.uniform(backend.key(1), (2, 3, 4)), logits)).tolist() == allowed.tolist()
+
+
+def test_slices_are_the_rows_from_each_start_on():
+    rows = np.arange(40, dtype=np.float32).reshape(20, 2)
+    starts = np.array([0, 17, 5, 5], np.int32)
+    expected = np.stack([rows[start : start + 3] for start in starts])
+    for gather in (backend.slices, backend.compiled(lambda r, s, n=3: backend.slices(r, s, n), [])):
+        taken = gather(
+            ops.convert_to_tensor(rows), ops.convert_to_tensor(starts), *([3] if gather is backend.slices else [])
+        )
+        assert np.array(taken).tolist() == expected.tolist()
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="the generator of the other backend")
+@pytest.mark.parametrize(
+    ("key", "counter", "words"),
+    [
+        ((0, 0), (0, 0), (0x6B200159, 0x99BA4EFE)),
+        ((2**32 - 1, 2**32 - 1), (2**32 - 1, 2**32 - 1), (0x1CB996FC, 0xBB002BE7)),
+        ((0x13198A2E, 0x03707344), (0x243F6A88, 0x85A308D3), (0xC4923A9C, 0x483DF7A0)),
+    ],
+)
+def test_threefry_gives_the_published_words(key, counter, words):
+    from trader.backend.jax import threefry
+
+    drawn = threefry(np.array(key, np.uint32), tuple(np.array([word], np.uint32) for word in counter))
+    assert tuple(int(word[0]) for word in drawn) == words

@@ -270,7 +270,6 @@ def randint(k: Any, shape: Sequence[int], high: Any) -> Any:
 
 
 def slices(rows: Any, starts: Any, num_rows: int) -> Any:
-    """Return `rows[start : start + num_rows]` for each of `starts [N]`, `[N, num_rows, …]`."""
-    size = (num_rows, *rows.shape[1:])
-    zeros = (0,) * (rows.ndim - 1)
-    return jax.vmap(lambda start: jax.lax.dynamic_slice(rows, (start, *zeros), size))(starts)
+    """Return `rows[start : start + num_rows]` for each of `starts [N]`, `[N, num_rows, F]`; rows are `[T, F]`."""
+    size = (num_rows, rows.shape[1])
+    return jax.vmap(lambda start: jax.lax.dynamic_slice(rows, (start, 0), size))(starts)
