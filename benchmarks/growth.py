@@ -20,7 +20,7 @@ MAX_EXPONENT, MAX_CHANGE = 1.1, 0.10
 COLUMNS = (
     "size",
     "time per iteration",
-    "over the smallest size",
+    "over the smallest size (fastest chunks)",
     "compile (s)",
     "second data set",
     "peak memory (MiB)",
@@ -100,7 +100,7 @@ def _row(point: dict[str, Any]) -> tuple[str, ...]:
     return (
         spelt(point["size"]),
         duration(point["seconds"]),
-        f"{point['relative']:.2f} ×",
+        f"{point['relative']:.2f} × ({point['fastest_relative']:.2f} ×)",
         f"{point['compile_s']:.1f}",
         words,
         f"{point['peak_mib']:,.0f}",

@@ -7,6 +7,7 @@ import plain
 
 A2C_ENVS, DQN_ENVS = 64, 16
 ROW_BYTES = 40  # of replay
+BARS = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 POWERS = tuple(4**k for k in range(8))  # 1 … 16,384
 
 
@@ -51,11 +52,11 @@ CURVES = {
     "features": Curve("A2C, 64 environments: features", "features", (4, 8, 16, 32, 64), lambda n: Sizes(features=n)),
     "assets": Curve("A2C, 64 environments: assets", "assets", (1, 5, 20, 50, 100, 200, 500), lambda n: Sizes(assets=n)),
     "bars": Curve(
-        "A2C, 64 environments: length of the history",
-        "bars",
-        (1_000, 10_000, 100_000, 1_000_000, 10_000_000),
-        lambda n: Sizes(bars=n),
-        limit="flat",
+        "A2C, 8 environments: length of the history", "bars", BARS, lambda n: Sizes(envs=8, bars=n), limit="flat"
+    ),
+    # Environments far apart in a long history share no cache lines, as they do in a short one.
+    "bars-64": Curve(
+        "A2C, 64 environments: length of the history", "bars", BARS, lambda n: Sizes(bars=n), limit="flat"
     ),
     "replay": Curve(
         "DQN, 16 environments: filled replay",
@@ -75,6 +76,7 @@ QUICK = {
     "features": (4, 8),
     "assets": (1, 20),
     "bars": (1_000, 100_000),
+    "bars-64": (1_000, 100_000),
     "replay": (10_000, 50_000),
     "seeds": (1, 2),
 }
