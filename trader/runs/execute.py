@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from trader.config.load import dump_experiment, experiment_sha256
 from trader.data.prepare import Prepared, prepare
 from trader.data.scaling import scaler_record
 from trader.errors import TraderError
-from trader.lanes import build_trainer
+from trader.lanes import Trainer, build_trainer
 from trader.runs.catalogue import clean_run
 from trader.runs.cohorts import plan_cohorts
 from trader.runs.folder import RunFolder, create_run, lock, write_log
@@ -112,7 +111,8 @@ def _refuse_devices(experiment: Experiment) -> None:
     asked, there = experiment.train.devices_per_seed, backend.num_devices()
     if there % asked:
         raise TraderError(
-            f"train.devices_per_seed: {asked}, but jax sees {there} device{'s' * (there > 1)} here; use a divisor of {there}"
+            f"train.devices_per_seed: {asked}, but there {'are' if there > 1 else 'is'} {there}"
+            f" device{'s' * (there > 1)} here; use a divisor of {there}"
         )
 
 
@@ -143,11 +143,19 @@ def _train_all(
 ) -> dict[str, Any]:
     agent = new_agent(experiment, experiment.env, prepared.return_deviation, len(prepared.feature_names))
     devices = experiment.train.devices_per_seed
-    trainers = cache(lambda num_lanes: build_trainer(agent, num_lanes, devices))
+    built: dict[int, Trainer] = {}
+
+    def trainers(num_lanes: int) -> Trainer:
+        if num_lanes not in built:
+            built[num_lanes] = build_trainer(agent, num_lanes, devices)
+        return built[num_lanes]
+
     work = Work(run, experiment, trainers, training_task(prepared), console, stop)
     _estimate(experiment, agent, console)
     for cohort in plan_cohorts(run, experiment.seeds, seeds_per_program(experiment), plan_of(experiment)):
         train_cohort(work, cohort)
+    seconds = sum(sum(trainer.compile_seconds.values()) for trainer in built.values())
+    update_manifest(run.path, {"compile_s": round(seconds, 3)})
     best = [best_figures(run, seed) for seed in range(experiment.seeds)]
     sharpes = [figures["valid/sharpe"] for figures in best if "valid/sharpe" in figures]
     per_bar = float(np.mean(sharpes) / np.sqrt(prepared.periods_per_year)) if sharpes else None
@@ -206,6 +214,9 @@ def _changes(stored: Experiment, wanted: Experiment, manifest: dict[str, Any], p
     ]
     if prepared.fingerprint != manifest["data_sha256"]:
         changes.append("the prices changed")
+    devices = keras.distribution.list_devices()
+    if devices != manifest.get("devices", devices):
+        changes.append(f"the devices were {', '.join(manifest['devices'])}, now {', '.join(devices)}")
     versions = package_versions()
     for package, version in manifest.get("versions", {}).items():
         if versions.get(package) != version:
