@@ -58,10 +58,10 @@ layers: $(VENV)/.stamp
 
 check: style types layers test  ## format, lint, types, layers, tests
 
-bench:  ## speed, growth and memory beside other libraries, about 1 h 45 min; writes docs/benchmarks.md
+bench:  ## speed, growth and memory beside other libraries, about 90 minutes; writes docs/benchmarks.md
 	for part in $(BENCH_PARTS) bench-page; do $(MAKE) --no-print-directory $$part || exit; done
 
-bench-speed: $(VENV)/.stamp $(BENCH)/.stamp  ## beside Stable-Baselines3, SBX, CleanRL-like agents (50 min)
+bench-speed: $(VENV)/.stamp $(BENCH)/.stamp  ## beside Stable-Baselines3, SBX, CleanRL-like agents (40 minutes)
 	$(BIN)/python benchmarks/speed.py --peer-python $(BENCH)/bin/python $(BENCH_FLAGS)
 
 bench-learning bench-roofline bench-growth bench-memory bench-seeds: bench-%: $(VENV)/.stamp
