@@ -7,8 +7,8 @@ BIN := $(VENV)/bin
 PIP_FLAGS := --quiet --disable-pip-version-check
 
 # Tests of what computes: Keras fixes its backend at import, so each backend has a process of its own.
-ON_BOTH := $(addprefix tests/,agents backend bench envs gym runs/test_cohorts.py test_common_step.py test_honesty.py \
-  test_lanes.py test_learning.py test_resume.py test_rollout.py test_together.py test_training.py)
+ON_BOTH := $(addprefix tests/,agents backend bench envs gym runs/test_cohorts.py test_common_step.py test_devices.py \
+  test_honesty.py test_lanes.py test_learning.py test_resume.py test_rollout.py test_together.py test_training.py)
 
 # One part at a time: two at once would measure each other. BENCH_FLAGS="--quick" tries them all, for minutes.
 BENCH_PARTS := bench-speed bench-learning bench-roofline bench-growth bench-memory bench-seeds bench-backtest bench-startup

@@ -13,6 +13,9 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 BACKEND = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# JAX makes four devices of the CPU, so that every test of seeds side by side is one of several devices too.
+os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=4")
+os.environ.setdefault("NPROC", "1")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 

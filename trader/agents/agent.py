@@ -87,15 +87,21 @@ def start_carry(env: MarketEnv, num_envs: int, memory: Any, segment: Segment, se
 def restarter(variables: list[keras.Variable], model: keras.Model) -> Callable[[int], None]:
     """Return a function that gives `model` a seed's initial weights and all other variables what they hold now."""
     own = {id(variable) for variable in model.variables}
-    others = [(variable, ops.convert_to_numpy(variable.value)) for variable in variables if id(variable) not in own]
+    others = [(variable, _unless_zero(variable)) for variable in variables if id(variable) not in own]
 
     def restart(seed: int) -> None:
         for variable, value in zip(model.variables, initial_weights(model, seed), strict=True):
             variable.assign(value)
         for variable, value in others:
-            variable.assign(value)
+            variable.assign(ops.zeros(variable.shape, variable.dtype) if value is None else value)
 
     return restart
+
+
+def _unless_zero(variable: keras.Variable) -> Any:
+    """Return the value of `variable`, None where it is zero: a replay need not lie in the host's memory as well."""
+    value = ops.convert_to_numpy(variable.value)
+    return value if value.any() else None
 
 
 def play(
