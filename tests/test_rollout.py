@@ -194,12 +194,12 @@ def test_one_pass_of_several_seeds_equals_each_alone_bit_for_bit():
         return ops.cast(obs.window[:, -1, 0] > threshold.value, "int32") * 2
 
     agent = agent_of(env, act, threshold)
-    levels, alone = [-0.05, 0.0, 0.03], []
+    levels, alone = [-0.05, 0.0, 0.03, 0.06], []  # as many as divide over the devices
     for level in levels:
         threshold.assign(level)
         alone.append(greedy_pass(agent)(on_device(market), segment))
-    together = greedy_passes(agent)([ops.convert_to_tensor(levels)], on_device(market), segment)
-    assert float(threshold.value) == pytest.approx(0.03)
-    assert len({played.exposure.tobytes() for played in alone}) == 3
+    together = greedy_passes(agent, backend.grid(1))([ops.convert_to_tensor(levels)], on_device(market), segment)
+    assert float(threshold.value) == pytest.approx(0.06)
+    assert len({played.exposure.tobytes() for played in alone}) == 4
     for ours, theirs in zip(together, alone, strict=True):
         assert all((mine == other).all() for mine, other in zip(ours, theirs, strict=True))

@@ -10,7 +10,7 @@ from tests.agents.markets import ar1_market, market_env, on_device, segment_of, 
 from tests.agents.plain_loops import use_plain_loops
 from trader import training
 from trader.agents.agent import Agent, Carry, no_stats
-from trader.lanes import Lanes, Trainer, build_trainer, lane_of, restore, snapshot
+from trader.lanes import Lanes, Trainer, build_trainer, lane_of, on_host, restore, snapshot
 from trader.rollout import GreedyPass
 from trader.training import Plan, Progress, Task
 
@@ -96,7 +96,7 @@ def test_resuming_in_a_new_trainer_is_exact(trainer, task):
         if event.step >= half:
             break
     if name != "reinforce":
-        assert (lane_of(trainer, event.lanes.carry, 0).env.elapsed > 0).any()
+        assert (lane_of(trainer, on_host(trainer, event.lanes).carry, 0).env.elapsed > 0).any()
     saved = snapshot(trainer, event.lanes)
     fresh = judged_by_weights(build_trainer(agent_of(name)))
     template, _ = training.start(fresh, task, [99])
@@ -146,7 +146,8 @@ def counting(scores: Scores, size: int = 10) -> Trainer:
         return lanes._replace(carry=lanes.carry._replace(step=lanes.carry.step + size * int(n), stats=stats))
 
     given: Iterator[tuple[float, ...]] = iter(zip(*scores, strict=True))
-    return Trainer(agent, len(scores), chunk, lambda *_: [greedy_of(score) for score in next(given)], {})
+    grid = None if len(scores) == 1 else "unused"
+    return Trainer(agent, len(scores), grid, chunk, lambda *_: [greedy_of(score) for score in next(given)], {})
 
 
 def counted_from(step: int, num_lanes: int) -> Lanes:

@@ -53,7 +53,7 @@ class Fit:
         return {"key": key, "count": n + 0}
 
 
-SEEDS = (3, 4, 9)
+SEEDS = (3, 4, 9, 0)  # as many as divide over the devices that the tests make
 BY_SEED: tuple[str, ...] = (backend.SEEDS,)
 OUT = {"key": BY_SEED, "count": ()}
 
@@ -110,11 +110,10 @@ def test_values_given_to_a_mapped_program_are_donated_not_copied():
         big.assign(big + x)
         return x
 
-    values = [ops.zeros((2, 1000))]
-    changed, _ = backend.mapped(add, [big], backend.grid(1), (BY_SEED,), BY_SEED)(
-        values, ops.convert_to_tensor([1.0, 2.0])
-    )
-    assert np.array(changed[0]).sum(axis=1).tolist() == [1000.0, 2000.0]
+    grid, steps = backend.grid(1), [1.0, 2.0, 3.0, 4.0]
+    values = backend.placed([ops.zeros((4, 1000))], grid, BY_SEED)
+    changed, _ = backend.mapped(add, [big], grid, (BY_SEED,), BY_SEED)(values, ops.convert_to_tensor(steps))
+    assert np.array(changed[0]).sum(axis=1).tolist() == [1000.0 * step for step in steps]
     assert values[0].is_deleted()
     assert np.array(big.value).sum() == 0.0
 
@@ -142,9 +141,9 @@ def test_a_variable_that_is_not_listed_would_be_a_constant(forgotten: str):
         return backend.repeat(lambda y: y + level.value, x, 3, inside)
 
     listed = [] if forgotten == "by the program" else [level]
-    values = [ops.convert_to_tensor([10.0, 20.0])] if listed else []
-    _, result = backend.mapped(whole, listed, backend.grid(1), (BY_SEED,), BY_SEED)(values, ops.zeros((2,)))
-    right = [33.0, 63.0]
+    values = [ops.convert_to_tensor([10.0, 20.0, 30.0, 40.0])] if listed else []
+    _, result = backend.mapped(whole, listed, backend.grid(1), (BY_SEED,), BY_SEED)(values, ops.zeros((4,)))
+    right = [33.0, 63.0, 93.0, 123.0]
     assert (np.array(result).tolist() == right) == (forgotten == "by neither")
 
 
