@@ -62,8 +62,10 @@ def test_a_second_backend_in_one_process_is_refused_in_one_line(home: Path):
     assert outcome.err == "trader: --backend: Keras already runs on jax in this process, not on tensorflow\n"
 
 
-def test_a_whole_training_on_jax_says_nothing_on_stderr(home: Path):
-    outcome = said(home, "train --config quiet.yaml --backend jax")
+@pytest.mark.parametrize("before", ["", "import jax; jax.numpy.zeros(1).block_until_ready()"])
+def test_a_whole_training_on_jax_says_nothing_on_stderr(home: Path, before: str):
+    """Also where JAX is at work already, so that the devices cannot be chosen any more."""
+    outcome = said(home, "train --config quiet.yaml --backend jax", before)
     assert (outcome.code, outcome.err) == (0, "")
     assert "Run: " in outcome.out
     (run,) = (home / "runs" / "quiet").iterdir()

@@ -6,7 +6,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -110,7 +110,8 @@ def _start_jax(compute: Compute) -> int:
     # Keras would import TensorFlow when it saves a model, only to ask whether a value is one of its shapes.
     sys.modules.setdefault("tensorflow", None)  # type: ignore[arg-type]
     if compute.cpu_devices > 1 and "xla_force_host_platform_device_count" not in os.environ["XLA_FLAGS"]:
-        jax.config.update("jax_num_cpu_devices", compute.cpu_devices)
+        with suppress(RuntimeError):  # JAX is at work in this process already: its devices stay as they are
+            jax.config.update("jax_num_cpu_devices", compute.cpu_devices)
     gpus = [device for device in jax.devices() if device.platform == "gpu"]
     if gpus:
         jax.config.update("jax_default_matmul_precision", "tensorfloat32" if compute.precision == "tf32" else "float32")
