@@ -13,22 +13,11 @@ from importlib.abc import MetaPathFinder
 from types import SimpleNamespace
 from typing import Any
 
-os.environ["KERAS_BACKEND"] = "jax"
+import numpy as np
+
 ABSENT = {
-    *(
-        "tensorflow",
-        "torch",
-        "pydantic",
-        "pandas",
-        "pyarrow",
-        "yaml",
-        "typer",
-        "talib",
-        "arch",
-        "plotly",
-        "tensorboard",
-    ),
-    *("sklearn", "holidays", "gymnasium", "trader.config", "trader.data.prepare", "trader.evaluation", "trader.runs"),
+    *"tensorflow torch pydantic pandas pyarrow yaml typer talib arch plotly tensorboard sklearn holidays".split(),
+    *"gymnasium trader.config trader.data.prepare trader.evaluation trader.runs trader.report trader.cli".split(),
 }
 OURS_MAY_IMPORT = {*sys.stdlib_module_names, "trader", "numpy", "keras", "jax"}
 plain_import = builtins.__import__
@@ -49,18 +38,14 @@ def strict_import(name: str, globals: Any = None, *more: Any, **named: Any) -> A
     return plain_import(name, globals, *more, **named)
 
 
-sys.meta_path.insert(0, Absent())
-builtins.__import__ = strict_import
-for module in sys.argv[1:]:
-    strict_import(module, {"__name__": "trader.planted"})
+def keep_out() -> None:
+    """Refuse packages from here on; import what the command line names as the core would."""
+    os.environ["KERAS_BACKEND"] = "jax"
+    sys.meta_path.insert(0, Absent())
+    builtins.__import__ = strict_import
+    for module in sys.argv[1:]:
+        strict_import(module, {"__name__": "trader.planted"})
 
-import numpy as np  # noqa: E402
-
-from trader.agents.build import build_agent  # noqa: E402
-from trader.data.market import Market, Segment  # noqa: E402
-from trader.envs.bars import MarketEnv  # noqa: E402
-from trader.lanes import build_trainer, snapshot  # noqa: E402
-from trader.training import Plan, Task, start, to_device, train  # noqa: E402
 
 ENV = SimpleNamespace(
     window_size=3,
@@ -93,22 +78,29 @@ AGENTS = {
 TRAIN = SimpleNamespace(total_timesteps=120, n_envs=4, precision="float32")
 
 
-def market() -> Market:
+def columns() -> list[np.ndarray]:
+    """Features, opens, closes and years of one asset."""
     returns = 0.01 * np.random.default_rng(1).standard_normal((1, 80))
     close = 100.0 * np.exp(np.cumsum(returns, axis=1))
-    columns = (returns[:, :, None], np.roll(close, 1), close, np.full_like(close, 1 / 365))
-    return Market(*(column.astype(np.float32) for column in columns))
-
-
-def rows(first: int, last: int) -> Segment:
-    return Segment(np.array([first], np.int32), np.array([last], np.int32))
+    found = (returns[:, :, None], np.roll(close, 1), close, np.full_like(close, 1 / 365))
+    return [column.astype(np.float32) for column in found]
 
 
 def trained(name: str) -> dict[str, Any]:
+    # Imported only now, that is after `keep_out`.
+    from trader.agents.build import build_agent
+    from trader.data.market import Market, Segment
+    from trader.envs.bars import MarketEnv
+    from trader.lanes import build_trainer, snapshot
+    from trader.training import Plan, Task, start, to_device, train
+
+    def rows(first: int, last: int) -> Segment:
+        return Segment(np.array([first], np.int32), np.array([last], np.int32))
+
     config = SimpleNamespace(name=name, **SHARED, **AGENTS[name])
     agent = build_agent(config, TRAIN, MarketEnv(ENV, 0.01, 0.01), num_features=1)
     trainer = build_trainer(agent)
-    task = Task(to_device(market()), to_device(rows(3, 50)), rows(55, 75), 252.0)
+    task = Task(to_device(Market(*columns())), to_device(rows(3, 50)), rows(55, 75), 252.0)
     lanes, progress = start(trainer, task, [0])
     before = snapshot(trainer, lanes)["variable/000"]
     events = list(train(trainer, task, Plan(TRAIN.total_timesteps, 40, 80, None), lanes, progress))
@@ -117,4 +109,6 @@ def trained(name: str) -> dict[str, Any]:
     return {"step": events[-1].step, "moved": moved, "bars": len(played.equity), "equity": float(played.equity[-1, 0])}
 
 
-print(json.dumps({name: trained(name) for name in AGENTS}))
+if __name__ == "__main__":
+    keep_out()
+    print(json.dumps({agent_name: trained(agent_name) for agent_name in AGENTS}))
