@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 ABSENT = {
-    *"tensorflow torch pydantic pandas pyarrow yaml typer talib arch plotly tensorboard sklearn holidays".split(),
-    *"gymnasium trader.config trader.data.prepare trader.evaluation trader.runs trader.report trader.cli".split(),
+    *("tensorflow", "torch", "pydantic", "pandas", "pyarrow", "yaml", "typer", "talib", "arch", "plotly"),
+    *("tensorboard", "sklearn", "holidays", "gymnasium"),
+    *("trader.config", "trader.data.prepare", "trader.evaluation", "trader.runs", "trader.report", "trader.cli"),
 }
 OURS_MAY_IMPORT = {*sys.stdlib_module_names, "trader", "numpy", "keras", "jax"}
 plain_import = builtins.__import__
