@@ -11,7 +11,8 @@ ON_BOTH := $(addprefix tests/,agents backend bench envs gym runs/test_cohorts.py
   test_honesty.py test_lanes.py test_learning.py test_resume.py test_rollout.py test_together.py test_training.py)
 
 # One part at a time: two at once would measure each other. BENCH_FLAGS="--quick" tries them all, for minutes.
-BENCH_PARTS := bench-speed bench-learning bench-roofline bench-growth bench-memory bench-seeds bench-backtest bench-startup
+BENCH_PARTS := bench-speed bench-learning bench-roofline bench-hotspots bench-growth bench-memory bench-seeds bench-backtest \
+  bench-startup
 
 .DEFAULT_GOAL := help
 .PHONY: help quickstart test test-bench check style types layers bench $(BENCH_PARTS) bench-gpu bench-page format lock clean
@@ -64,7 +65,7 @@ bench:  ## speed, growth and memory beside other libraries, about 90 minutes; wr
 bench-speed: $(VENV)/.stamp $(BENCH)/.stamp  ## beside Stable-Baselines3, SBX, CleanRL-like agents (40 minutes)
 	$(BIN)/python benchmarks/speed.py --peer-python $(BENCH)/bin/python $(BENCH_FLAGS)
 
-bench-learning bench-roofline bench-growth bench-memory bench-seeds: bench-%: $(VENV)/.stamp
+bench-learning bench-roofline bench-hotspots bench-growth bench-memory bench-seeds: bench-%: $(VENV)/.stamp
 	$(BIN)/python benchmarks/$*.py $(BENCH_FLAGS)
 
 bench-backtest bench-startup: bench-%: $(VENV)/.stamp

@@ -9,6 +9,7 @@ from typing import Any
 
 import gpu_tables
 import growth
+import hotspots
 import learning_table
 import memory
 import phases
@@ -22,7 +23,7 @@ from report_words import CONDITIONS, INTRODUCTION, NOT_MEASURED, SPEED_METHOD
 from tables import Table, markdown
 
 PAGE = ROOT / "docs" / "benchmarks.md"
-NAMES = ("speed", "roof", "learning", "growth", "memory", "seeds", "gpu", "backtest", "startup")
+NAMES = ("speed", "roof", "hotspots", "learning", "growth", "memory", "seeds", "gpu", "backtest", "startup")
 
 
 class Page:
@@ -128,6 +129,8 @@ def page_text(results: dict[str, Any], plots: dict[str, str], images: str) -> st
     table_section(page, "DQN at equal samples: what it learns", results["learning"], "learning.py",
                   lambda figures: [learning_table.table(figures)])  # fmt: skip
     table_section(page, "Share of the roof", results["roof"], "roofline.py", lambda figures: [roofline.table(figures)])
+    table_section(page, "What bounds an iteration", results["hotspots"], "hotspots.py",
+                  lambda figures: [hotspots.table(figures)])  # fmt: skip
     growth_section(page, results["growth"])
     memory_section(page, results["memory"])
     table_section(page, "Seeds in one program", results["seeds"], "seeds.py", lambda f: [seeds.table(f)])
