@@ -30,8 +30,8 @@ def home(tmp_path: Path) -> Path:
 def said(home: Path, words: str, before: str = "") -> Outcome:
     """Run a command line in a process that nobody told to be quiet, `before` it a line of Python."""
     program = f"import sys\n{before}\nfrom trader.cli.main import run\nsys.exit(run({words.split()!r}))"
-    told = ("KERAS_BACKEND", "TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS", "XLA_FLAGS", "JAX_PLATFORMS")
-    environment = {name: value for name, value in os.environ.items() if name not in told}
+    told = ("KERAS_BACKEND", "TF_", "XLA_", "JAX_", "NPROC")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(told)}
     environment |= {"TRADER_LEDGER": str(home / "ledger.jsonl"), "CUDA_VISIBLE_DEVICES": "-1"}
     done = subprocess.run([sys.executable, "-c", program], cwd=home, env=environment, capture_output=True, text=True)
     return Outcome(done.returncode, done.stdout, done.stderr)
