@@ -66,6 +66,7 @@ def _environment(job: Job) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in THREAD_VARIABLES}
     own = {"PYTHONPATH": str(ROOT), "KERAS_BACKEND": job.backend, "TF_CPP_MIN_LOG_LEVEL": "3", "JAX_PLATFORMS": "cpu"}
     if job.backend == "jax":  # as `trader train` starts it; peers on JAX have it too
+        own |= {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1)}
         own["XLA_FLAGS"] = f"{kept.get('XLA_FLAGS', '')} --xla_cpu_prefer_vector_width=512".strip()
     return kept | own | (dict.fromkeys(THREAD_VARIABLES, str(job.threads)) if job.threads else {})
 

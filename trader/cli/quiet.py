@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from trader.cli.allocation import keep_freed_memory
 from trader.cli.quick_imports import quick_imports
 from trader.errors import TraderError, listing, nearest
 
@@ -105,6 +106,7 @@ def _start_jax(compute: Compute) -> int:
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # JAX would take most of a GPU's memory at once
     os.environ["NPROC"] = str(compute.threads or 1)  # how many threads XLA makes for a CPU
     _add_xla_flag("--xla_cpu_prefer_vector_width", "512")
+    keep_freed_memory()
     import jax
 
     # Keras would import TensorFlow when it saves a model, only to ask whether a value is one of its shapes.
