@@ -1,5 +1,6 @@
 """What 2, 4 and 8 seeds in one program cost beside one, on JAX.
 
+As `trader train` does, the seeds are shared out over as many devices as the CPU has cores; one seed runs on one of them.
 One process holds the programs of all numbers of seeds, compiled; chunks of equally many iterations of each seed are
 timed in turn, in the opposite order in every other round. A figure is the median of the rounds' own ratios.
 """
@@ -14,7 +15,7 @@ from typing import Any
 
 os.environ["KERAS_BACKEND"] = "jax"
 
-from place import common_parser, store
+from place import common_parser, num_cores, store
 from process import Job, MeasurementError, run, say
 from tables import Table, print_table
 
@@ -85,11 +86,13 @@ def main() -> None:
         print(json.dumps({"records": measure_work(*WORKS[arguments.work], arguments.rounds, arguments.chunk_seconds)}))
         return
     options = ("--rounds", str(arguments.rounds), "--chunk-seconds", str(arguments.chunk_seconds))
+    devices = f"--xla_force_host_platform_device_count={num_cores()}"
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {devices}".strip()
     works, errors = {}, {}
     for work in WORKS:
         say(f"seeds: {work}")
         try:
-            works[work] = run(Job(sys.executable, "seeds.py", ("--work", work, *options)))["records"]
+            works[work] = run(Job(sys.executable, "seeds.py", ("--work", work, *options), threads=1))["records"]
         except MeasurementError as error:
             errors[work] = str(error)
             say(f"  {error}")
