@@ -1,8 +1,8 @@
 """What 2, 4 and 8 seeds in one program cost beside one, on JAX.
 
 As `trader train` does, the seeds are shared out over as many devices as the CPU has cores; one seed runs on one of
-them. One process holds the programs of all numbers of seeds, compiled; chunks of equally many iterations of each seed are
-timed in turn, in the opposite order in every other round. A figure is the median of the rounds' own ratios.
+them. One process holds the programs of all numbers of seeds, compiled; chunks of equally many iterations of each seed
+are timed in turn, in the opposite order in every other round. A figure is the median of the rounds' own ratios.
 """
 
 import argparse

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from keras import ops
@@ -21,7 +21,8 @@ from trader.rollout import GreedyPass, greedy_pass, greedy_passes
 # How a carry lies on the devices. What seeds share has no axis: a replay cursor of its own for each seed would turn
 # every write into a scatter.
 _BY_SEED = (backend.SEEDS,)
-_AXES = Carry(env=(backend.SEEDS, backend.ENVS), memory=(), key=_BY_SEED, step=(), stats=_BY_SEED)
+_BY_ENV: Any = (backend.SEEDS, backend.ENVS)
+_AXES: Any = Carry(env=_BY_ENV, memory=(), key=_BY_SEED, step=(), stats=cast("Any", _BY_SEED))
 
 
 class Lanes(NamedTuple):

@@ -132,11 +132,12 @@ def mapped(
         spmd_axis_name=SEEDS,
     )
     values = over.sharding(SEEDS)
-    shardings = {
-        "in_shardings": (values, *_shardings(over, in_axes)),
-        "out_shardings": (values, _shardings(over, out_axes)),
-    }
-    return jax.jit(over_seeds, donate_argnums=0, **shardings)
+    return jax.jit(
+        over_seeds,
+        donate_argnums=0,
+        in_shardings=(values, *_shardings(over, in_axes)),
+        out_shardings=(values, _shardings(over, out_axes)),
+    )
 
 
 def mapped_reader(
