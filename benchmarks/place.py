@@ -66,6 +66,7 @@ def _installed(name: str) -> bool:
 def common_parser(doc: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=doc.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small sizes and short times; written only if --results")
+    parser.add_argument("--note", default="", help="what readers should know of this run, e.g. a busy machine")
     parser.add_argument("--results", type=Path, help=f"folder of results (default: {RESULTS.relative_to(ROOT)})")
     return parser
 
@@ -77,7 +78,8 @@ def store(arguments: argparse.Namespace, name: str, figures: dict[str, Any]) -> 
         return
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
-    path.write_text(json.dumps(stamp() | {"quick": arguments.quick} | figures, indent=1) + "\n", encoding="utf-8")
+    told = {"quick": arguments.quick, "note": getattr(arguments, "note", "")}
+    path.write_text(json.dumps(stamp() | told | figures, indent=1) + "\n", encoding="utf-8")
 
 
 def stored(folder: Path, name: str) -> dict[str, Any] | None:

@@ -60,7 +60,8 @@ def provenance(figures: dict[str, Any]) -> str:
     words = ", ".join(f"{name} {number}" for name, number in versions.items())
     quick = " **A quick run: figures of a few moments.**" if figures.get("quick") else ""
     where = ", ".join(str(figures[key]) for key in ("date", "machine") if key in figures)
-    return f"{where}; {words}.{quick}" if words else f"{where}.{quick}"
+    note = f" **{figures['note']}**" if figures.get("note") else ""
+    return f"{where}; {words}.{quick}{note}" if words else f"{where}.{quick}{note}"
 
 
 def versions_below(value: Any) -> dict[str, str]:
