@@ -3,11 +3,12 @@
 import argparse
 import datetime
 import json
-import os
 import platform
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from trader.cores import num_cores
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -22,10 +23,6 @@ def cpu_model() -> str:
         lines = []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
-
-
-def num_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def memory_gib(key: str = "MemTotal") -> float | None:

@@ -13,6 +13,7 @@ MAX_FUNCTION_LINES = 40
 # A module's layer is that of its longest listed prefix. A file may import lower layers and its own room.
 LAYERS = {
     "trader.errors": 0,
+    "trader.cores": 0,
     "trader.config": 1,
     "trader.backend": 1,
     "trader.data": 2,

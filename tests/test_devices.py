@@ -6,36 +6,22 @@ import numpy as np
 import pytest
 from keras import ops
 
-from tests.agents.markets import ar1_market, market_env, on_device, segment_of, small_agent
+from tests.agents.markets import BUSY, BUSY_ITERATIONS, busy_agent, busy_task
 from trader import backend
-from trader.agents.agent import Agent
 from trader.lanes import Lanes, Trainer, begin, build_trainer, snapshot
 from trader.training import Task
 
 pytestmark = pytest.mark.skipif(not backend.MAPS_SEEDS, reason="this backend trains a seed on one device")
 
-OPTIONS: dict[str, dict[str, Any]] = {
-    "dqn": {"buffer_size": 128, "learning_starts": 40, "train_freq": 8, "gradient_steps": 2, "batch_size": 16},
-    "a2c": {"n_steps": 2},
-    "reinforce": {},
-}
-ITERATIONS = {"dqn": 12, "a2c": 12, "reinforce": 3}
-
-
-def agent_of(name: str) -> Agent:
-    env = market_env(positions=[-1.0, 0.0, 1.0], max_episode_duration=10, trading_fees=0.001)
-    return small_agent(name, env, num_envs=8, total=1_000, **OPTIONS[name])
-
 
 @pytest.fixture(scope="module")
 def task() -> Task:
-    market, rows = on_device(ar1_market(300, seed=1, num_assets=2), segment_of((2, 200), (5, 180)))
-    return Task(market, rows, segment_of((210, 240), (210, 225)), 8760.0)
+    return busy_task()
 
 
 def trained(trainer: Trainer, task: Task, *seeds: int) -> Lanes:
     lanes = begin(trainer, task.market, task.train, seeds)
-    n = ops.convert_to_tensor(ITERATIONS[trainer.agent.name], "int32")
+    n = ops.convert_to_tensor(BUSY_ITERATIONS[trainer.agent.name], "int32")
     return trainer.chunk(task.market, task.train, lanes, n)
 
 
@@ -54,13 +40,13 @@ def devices_of(array: Any) -> set[tuple[int, ...]]:
     return {piece.data.shape for piece in array.addressable_shards}
 
 
-@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("name", BUSY)
 @pytest.mark.parametrize("devices_per_seed", [2, 4])
 def test_a_seed_split_over_devices_is_that_of_one_device(name: str, devices_per_seed: int, task: Task):
     assert backend.num_devices() == 4
-    one = build_trainer(agent_of(name))
+    one = build_trainer(busy_agent(name, 8))
     expected = snapshot(one, trained(one, task, 5))
-    split = build_trainer(agent_of(name), 1, devices_per_seed)
+    split = build_trainer(busy_agent(name, 8), 1, devices_per_seed)
     lanes = trained(split, task, 5)
     assert_close(snapshot(split, lanes), expected)
     rows = 4 // devices_per_seed
@@ -75,7 +61,7 @@ def test_a_seed_split_over_devices_is_that_of_one_device(name: str, devices_per_
 
 def test_the_batch_of_an_update_is_split_not_repeated(task: Task):
     """Each device multiplies its share of the batch; gradients meet in all-reduces."""
-    agent = agent_of("a2c")
+    agent = busy_agent("a2c", 8)
     trainer = build_trainer(agent, 1, 4)
     lanes = begin(trainer, task.market, task.train, (0,))
     from trader.lanes import _AXES, _iterations
@@ -90,14 +76,14 @@ def test_the_batch_of_an_update_is_split_not_repeated(task: Task):
     assert "f32[1,16,8]" not in text
 
 
-@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("name", BUSY)
 def test_seeds_shared_out_over_devices_are_the_seeds_of_one_device(name: str, task: Task):
     seeds = (4, 0, 7, 1, 2)  # five on four devices: three lanes are copies that nobody reads
-    together = build_trainer(agent_of(name), len(seeds))
+    together = build_trainer(busy_agent(name, 8), len(seeds))
     lanes = trained(together, task, *seeds)
     assert lanes.values[0].shape[0] == 8
     assert {shape[0] for shape in devices_of(lanes.values[0])} == {2}
-    one = build_trainer(agent_of(name))
+    one = build_trainer(busy_agent(name, 8))
     for lane, seed in enumerate(seeds):
         assert_close(snapshot(together, lanes, lane), snapshot(one, trained(one, task, seed)))
     assert len(together.greedy(task.market, task.valid, lanes)) == len(seeds)
@@ -105,4 +91,4 @@ def test_seeds_shared_out_over_devices_are_the_seeds_of_one_device(name: str, ta
 
 def test_devices_that_do_not_divide_are_refused():
     with pytest.raises(ValueError, match="4 devices do not divide into groups of 3"):
-        build_trainer(agent_of("a2c"), 1, 3)
+        build_trainer(busy_agent("a2c", 8), 1, 3)

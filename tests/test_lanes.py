@@ -1,47 +1,32 @@
 """Several seeds in one program are the same seeds as each alone: values, greedy passes, snapshots."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 from keras import ops
 
-from tests.agents.markets import ar1_market, market_env, on_device, segment_of, small_agent
+from tests.agents.markets import BUSY, BUSY_ITERATIONS, busy_agent, busy_task
 from trader import backend
-from trader.agents.agent import Agent
 from trader.lanes import Lanes, Trainer, begin, build_trainer, lane_of, restore, snapshot, without_stats
 from trader.training import Plan, Task, start, train
 
 maps_seeds = pytest.mark.skipif(not backend.MAPS_SEEDS, reason="this backend trains one seed after the other")
 
-OPTIONS: dict[str, dict[str, Any]] = {
-    "dqn": {"buffer_size": 128, "learning_starts": 40, "train_freq": 8, "gradient_steps": 2, "batch_size": 16},
-    "a2c": {"n_steps": 2},
-    "reinforce": {},
-}
-ITERATIONS = {"dqn": 12, "a2c": 12, "reinforce": 3}
 SEEDS = (4, 0, 7)
-
-
-def agent_of(name: str) -> Agent:
-    env = market_env(positions=[-1.0, 0.0, 1.0], max_episode_duration=10, trading_fees=0.001)
-    return small_agent(name, env, num_envs=4, total=1_000, **OPTIONS[name])
 
 
 @pytest.fixture(scope="module")
 def task() -> Task:
-    market, train_rows = on_device(ar1_market(300, seed=1, num_assets=2), segment_of((2, 200), (5, 180)))
-    return Task(market, train_rows, segment_of((210, 240), (210, 225)), 8760.0)
+    return busy_task()
 
 
-@pytest.fixture(scope="module", params=OPTIONS)
+@pytest.fixture(scope="module", params=BUSY)
 def together(request: pytest.FixtureRequest) -> Trainer:
-    return build_trainer(agent_of(request.param), len(SEEDS))
+    return build_trainer(busy_agent(request.param), len(SEEDS))
 
 
 @pytest.fixture(scope="module")
 def alone(together: Trainer) -> Trainer:
-    return build_trainer(agent_of(together.agent.name))
+    return build_trainer(busy_agent(together.agent.name))
 
 
 def moved(trainer: Trainer, task: Task, lanes: Lanes, n: int) -> Lanes:
@@ -66,7 +51,7 @@ def same_bytes(found: dict[str, np.ndarray], wanted: dict[str, np.ndarray]) -> b
 
 @maps_seeds
 def test_seeds_in_one_program_equal_each_alone_to_float_tolerance(together, alone, task):
-    n = ITERATIONS[together.agent.name]
+    n = BUSY_ITERATIONS[together.agent.name]
     lanes = moved(together, task, begun(together, task, *SEEDS), n)
     passes = together.greedy(task.market, task.valid, lanes)
     for lane, seed in enumerate(SEEDS):
@@ -83,7 +68,7 @@ def test_seeds_in_one_program_equal_each_alone_to_float_tolerance(together, alon
 @maps_seeds
 def test_a_seed_does_not_feel_which_seeds_are_beside_it(together, task):
     """Swapping the others changes no bit of a seed; a change of its own seed does."""
-    n = ITERATIONS[together.agent.name]
+    n = BUSY_ITERATIONS[together.agent.name]
     one = snapshot(together, moved(together, task, begun(together, task, 4, 0, 7), n), 0)
     other = snapshot(together, moved(together, task, begun(together, task, 4, 9, 2), n), 0)
     changed = snapshot(together, moved(together, task, begun(together, task, 3, 9, 2), n), 0)
@@ -93,11 +78,11 @@ def test_a_seed_does_not_feel_which_seeds_are_beside_it(together, task):
 
 @maps_seeds
 def test_seeds_restored_from_their_snapshots_go_on_bit_for_bit(together, task):
-    n = ITERATIONS[together.agent.name]
+    n = BUSY_ITERATIONS[together.agent.name]
     half = moved(together, task, begun(together, task, *SEEDS), n)
     saved = [snapshot(together, half, lane) for lane in range(len(SEEDS))]
     whole = moved(together, task, half, n)
-    fresh = build_trainer(agent_of(together.agent.name), len(SEEDS))
+    fresh = build_trainer(busy_agent(together.agent.name), len(SEEDS))
     restored = restore(fresh, begun(fresh, task, 1, 2, 3), saved)
     resumed = moved(fresh, task, restored, n)
     for lane in range(len(SEEDS)):
@@ -145,7 +130,7 @@ def test_training_reports_of_each_seed_what_it_would_alone(together, alone, task
 
 def test_a_backend_without_programs_of_several_seeds_refuses_them():
     if backend.MAPS_SEEDS:
-        assert build_trainer(agent_of("a2c"), 2).num_lanes == 2
+        assert build_trainer(busy_agent("a2c"), 2).num_lanes == 2
     else:
         with pytest.raises(ValueError, match="received 2 at once"):
-            build_trainer(agent_of("a2c"), 2)
+            build_trainer(busy_agent("a2c"), 2)

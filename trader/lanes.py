@@ -129,7 +129,8 @@ def _side_by_side(agent: Agent, num_lanes: int, grid: Any) -> tuple[_Chunk, _Gre
     everywhere = _remembered(lambda record: backend.placed(record, grid, ()))
 
     def chunk(market: Market, segment: Segment, lanes: Lanes, n: Any) -> Lanes:
-        return Lanes(*program(lanes.values, everywhere(market), segment, lanes.carry, n))
+        values, carry = program(lanes.values, everywhere(market), segment, lanes.carry, n)
+        return Lanes(values, carry)
 
     def greedy(market: Market, segment: Segment, lanes: Lanes) -> list[GreedyPass]:
         return play((lanes.values or [])[:num_weights], everywhere(market), segment)[:num_lanes]

@@ -9,11 +9,17 @@ from trader.agents.build import build_agent
 from trader.config import A2cConfig, DqnConfig, EnvConfig, MlpNetwork, ReinforceConfig, TrainConfig
 from trader.data.market import Market, Segment
 from trader.envs.bars import MarketEnv
-from trader.training import to_device
+from trader.training import Task, to_device
 
 CONFIGS = {"dqn": DqnConfig, "a2c": A2cConfig, "reinforce": ReinforceConfig}
 SMALL = MlpNetwork(net_arch=[3], activation="tanh")
 HOUR = 1 / 8760
+BUSY: dict[str, dict[str, Any]] = {
+    "dqn": {"buffer_size": 128, "learning_starts": 40, "train_freq": 8, "gradient_steps": 2, "batch_size": 16},
+    "a2c": {"n_steps": 2},
+    "reinforce": {},
+}
+BUSY_ITERATIONS = {"dqn": 12, "a2c": 12, "reinforce": 3}
 
 
 def market_of(log_returns: np.ndarray, seed: int = 0, num_features: int = 2) -> Market:
@@ -51,6 +57,18 @@ def small_agent(name: str, env: MarketEnv, num_envs: int = 4, total: int = 10_00
     """An agent with one hidden layer of three units."""
     config = CONFIGS[name](name=name, **({"network": SMALL} | changes))
     return build_agent(config, TrainConfig(n_envs=num_envs, total_timesteps=total), env, num_features=2)
+
+
+def busy_agent(name: str, num_envs: int = 4) -> Agent:
+    """An agent that meets everything within a dozen iterations: updates, ends of episodes, costs, both sides."""
+    env = market_env(positions=[-1.0, 0.0, 1.0], max_episode_duration=10, trading_fees=0.001)
+    return small_agent(name, env, num_envs=num_envs, total=1_000, **BUSY[name])
+
+
+def busy_task() -> Task:
+    """Two assets, validated on the rows from 210 on."""
+    market, rows = on_device(ar1_market(300, seed=1, num_assets=2), segment_of((2, 200), (5, 180)))
+    return Task(market, rows, segment_of((210, 240), (210, 225)), 8760.0)
 
 
 def on_device(market: Market, segment: Segment) -> tuple[Market, Segment]:

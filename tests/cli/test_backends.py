@@ -7,17 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import SMALL_CONFIG as CONFIG
 from tests.cli.conftest import Outcome
 
-CONFIG = """
-name: quiet
-seeds: 2
-data: {source: synthetic, market: {kind: ar1}, length: 800}
-features: [{name: log_return, periods: [1]}]
-env: {window_size: 4, max_episode_duration: 32}
-agent: {name: dqn, learning_starts: 64, buffer_size: 512, network: {net_arch: [8]}}
-train: {total_timesteps: 320, eval_freq: 160, save_freq: 160}
-"""
 NAMES = {"jax": ("JAX", "jax-cuda"), "tensorflow": ("TensorFlow", "gpu")}
 
 
@@ -68,5 +60,5 @@ def test_a_whole_training_on_jax_says_nothing_on_stderr(home: Path, before: str)
     outcome = said(home, "train --config quiet.yaml --backend jax", before)
     assert (outcome.code, outcome.err) == (0, "")
     assert "Run: " in outcome.out
-    (run,) = (home / "runs" / "quiet").iterdir()
+    (run,) = (home / "runs" / "small").iterdir()
     assert [path.is_file() for path in sorted(run.glob("seed-*/policy.keras"))] == [True, True]

@@ -11,18 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import SMALL_CONFIG as CONFIG
 from tests.cli.conftest import Trader
 from trader.cli.main import run
-
-CONFIG = """
-name: small
-seeds: 2
-data: {source: synthetic, market: {kind: ar1}, length: 800}
-features: [{name: log_return, periods: [1]}]
-env: {window_size: 4, max_episode_duration: 32}
-agent: {name: dqn, learning_starts: 64, buffer_size: 512, network: {net_arch: [8]}}
-train: {total_timesteps: 320, eval_freq: 160, save_freq: 160}
-"""
 
 
 @pytest.fixture(scope="module")

@@ -13,55 +13,34 @@ import keras
 from keras import ops
 
 if keras.backend.backend() == "tensorflow":
-    from trader.backend.tensorflow import (
-        ENVS,
-        MAPS_SEEDS,
-        SEEDS,
-        any_anywhere,
-        compiled,
-        compiled_reader,
-        grid,
-        key,
-        mapped,
-        mapped_reader,
-        num_devices,
-        placed,
-        randint,
-        repeat,
-        scan,
-        slices,
-        split,
-        split_over_devices,
-        uniform,
-        value_and_grad,
-    )
+    from trader.backend import tensorflow as chosen
 elif keras.backend.backend() == "jax":
-    from trader.backend.jax import (
-        ENVS,
-        MAPS_SEEDS,
-        SEEDS,
-        any_anywhere,
-        compiled,
-        compiled_reader,
-        grid,
-        key,
-        mapped,
-        mapped_reader,
-        num_devices,
-        placed,
-        randint,
-        repeat,
-        scan,
-        slices,
-        split,
-        split_over_devices,
-        uniform,
-        value_and_grad,
-    )
+    from trader.backend import jax as chosen
 else:
     raise ImportError(
         f"trader has no backend for Keras on {keras.backend.backend()}; set KERAS_BACKEND to tensorflow or jax"
     )
+
+ENVS = chosen.ENVS
+MAPS_SEEDS = chosen.MAPS_SEEDS
+SEEDS = chosen.SEEDS
+any_anywhere = chosen.any_anywhere
+compiled = chosen.compiled
+compiled_reader = chosen.compiled_reader
+grid = chosen.grid
+key = chosen.key
+mapped = chosen.mapped
+mapped_reader = chosen.mapped_reader
+num_devices = chosen.num_devices
+placed = chosen.placed
+randint = chosen.randint
+repeat = chosen.repeat
+scan = chosen.scan
+slices = chosen.slices
+split = chosen.split
+split_over_devices = chosen.split_over_devices
+uniform = chosen.uniform
+value_and_grad = chosen.value_and_grad
 
 __all__ = [
     "ENVS",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import resource
 import sys
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 import keras
 
 import trader
+from trader.cores import num_cores
 from trader.evaluation.results import Measure, Undefined
 
 _CPU_INFO = Path("/proc/cpuinfo")
@@ -38,7 +38,7 @@ class Machine(NamedTuple):
 
 def this_machine() -> Machine:
     """Return what this process computes on."""
-    return Machine(cpu_model(), _num_cores(), _gpus(), keras.backend.backend(), _versions())
+    return Machine(cpu_model(), num_cores(), _gpus(), keras.backend.backend(), _versions())
 
 
 def cpu_model(cpu_info: Path = _CPU_INFO) -> str:
@@ -94,12 +94,6 @@ def _gpus() -> tuple[str, ...]:
 
     found = tf.config.list_physical_devices("GPU")
     return tuple(str(tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)) for gpu in found)
-
-
-def _num_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _versions() -> dict[str, str]:

@@ -50,7 +50,8 @@ def bench(
     if config is not None and agent is not None:
         raise TraderError("trader bench: --agent belongs to the standard workload; with --config the file names it")
     experiments = _experiments(config, agent, n_envs, backend)
-    from trader.cli.quiet import Compute, num_cores, start_backend
+    from trader.cli.quiet import Compute, start_backend
+    from trader.cores import num_cores
 
     start_backend(
         backend or experiments[0].backend, Compute(device, threads=threads, cpu_devices=min(max(counts), num_cores()))

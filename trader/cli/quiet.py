@@ -123,11 +123,6 @@ def _start_jax(compute: Compute) -> int:
     return len(gpus)
 
 
-def num_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _add_xla_flag(name: str, value: str) -> None:
     """Set a flag of XLA unless the user has."""
     flags = os.environ.get("XLA_FLAGS", "")

@@ -77,7 +77,8 @@ class _Asked(NamedTuple):
     threads: int | None
 
     def start(self, experiment: Experiment) -> None:
-        from trader.cli.quiet import Compute, num_cores, start_backend
+        from trader.cli.quiet import Compute, start_backend
+        from trader.cores import num_cores
 
         train = experiment.train
         groups = min(
