@@ -21,7 +21,7 @@ os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=4")
 os.environ.setdefault("NPROC", "1")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-    # Tests compile the same small programs again and again: once is enough for a session and all its processes.
+    # Tests compile the same small programs again and again: once is enough for one pytest and all its processes.
     os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="trader-tests-")
     atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
